@@ -52,8 +52,8 @@ HAK_API void *hak_aligned_alloc(size_t alignment, size_t size);
  * is none. */
 HAK_API void *hak_memalign(size_t alignment, size_t size);
 
-/* Returns 0, EINVAL (alignment no power of two or no multiple of sizeof(void *)) or ENOMEM; errno is
- * not used, and *out is written on success only. */
+/* Returns 0, EINVAL (alignment no power of two or no multiple of sizeof(void *)) or ENOMEM; errno
+ * is not used, and *out is written on success only. */
 HAK_API int hak_posix_memalign(void **out, size_t alignment, size_t size);
 
 /* Page-aligned blocks; pvalloc rounds the size up to whole pages, and 0 up to one. */
@@ -89,6 +89,8 @@ struct hak_stats {
     uint64_t overflow_blocks;      /* blocks that a full bin handed back */
     uint64_t remote_posted_blocks; /* blocks posted to slabs of other threads */
     uint64_t adopted_slabs;        /* slabs of ended threads taken over */
+    uint64_t p0_logged;            /* refills checked under HAKMEM_TINY_P0_LOG */
+    uint64_t p0_mismatches;        /* of these, where the count of active blocks was wrong */
 };
 /* Fills *out; returns 0, or -1 when `version` is unknown. Walks every slab: milliseconds, not
  * microseconds. */

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""workloads.py: a row of the table: a command, its limits, and how a run of it is read.
+
+Called by the runner. `Row.measure` makes one run and returns an Outcome: numbers, a checksum, or
+the reason why there are none. A row never looks at the allocator: the shot carries the preloads.
+The declared suite is workloads.toml; the real programs are in programs.py and share Row.
+"""
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from launch import failure_of
+
+TIMEOUT_S = 20
+METRICS = ("ops", "ns_per_op", "cycles_per_op", "rss_end_kib")
+LAUNCH_METRICS = ("wall_s", "user_s", "sys_s", "maxrss_kib", "hwm_kib", "minflt", "majflt",
+                  "nvcsw", "nivcsw")
+
+
+@dataclass
+class Outcome:
+    metric: dict = field(default_factory=dict)
+    checksum: str | None = None
+    failure: str | None = None
+    detail: str | None = None  # the last words on stderr of a run that failed
+    exit: int | None = None
+
+
+def last_words(path):
+    """The end of what a failed program said, for the record; its paths would be this machine's."""
+    text = Path(path).read_text(errors="replace").strip() if Path(path).exists() else ""
+    words = text.splitlines()[-1] if text else ""
+    return " ".join(w if "/" not in w else Path(w).name for w in words.split())[:200] or None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A command that ends by itself; score: wall time, checksum: everything it printed."""
+
+    name: str
+    argv: tuple
+    timeout_s: float
+    threads: int = 1
+    memory: str = "ratio"  # or "absolute": too little alive, or work that depends on speed
+    env: dict = field(default_factory=dict, hash=False)
+    score: str = "wall_s"
+    unit: str = "s"
+    group: str = "program"
+
+    def record(self):
+        """The row as it stands in runs.jsonl."""
+        return {
+            "workload": self.name, "group": self.group, "threads": self.threads,
+            "args": " ".join(Path(a).name for a in self.argv), "score": self.score,
+            "unit": self.unit, "direction": "lower is better", "memory": self.memory,
+            "timeout_s": self.timeout_s,
+        }
+
+    def measure(self, shot):
+        stdout = Path(shot.launcher.scratch) / "stdout"
+        stderr = Path(shot.launcher.scratch) / "stderr"
+        report = shot.launcher.run(shot, self.argv, self.timeout_s, stdout, stderr, self.env)
+        outcome = Outcome(failure=failure_of(report), exit=report["exit"])
+        outcome.metric = {k: report[k] for k in LAUNCH_METRICS if report.get(k) is not None}
+        if outcome.failure is None:
+            self.read(stdout, outcome)
+        if outcome.failure is not None:
+            outcome.detail = last_words(stderr)
+        return outcome
+
+    def read(self, stdout, outcome):
+        outcome.checksum = hashlib.sha256(stdout.read_bytes()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Workload(Row):
+    """A program of harness/: it prints its own numbers, and checks what it wrote.
+
+    It ends with status 1 when the allocator handed out wrong memory, and says in `fixed_work`
+    whether its checksum is the same for every allocator.
+    """
+
+    def measure(self, shot):
+        outcome = super().measure(shot)
+        if outcome.failure == "exit 1":
+            outcome.failure = "wrong data"
+        return outcome
+
+    def read(self, stdout, outcome):
+        try:
+            said = json.loads(stdout.read_text().splitlines()[-1])
+            outcome.metric |= {k: said[k] for k in METRICS if said.get(k) is not None}
+            outcome.metric[self.score] = float(said[self.score])
+            errors = said["errors"]
+        except (ValueError, KeyError, IndexError, TypeError):
+            outcome.failure = "no result"
+            return
+        if errors:
+            outcome.failure = "wrong data"
+        if said.get("fixed_work", True):
+            outcome.checksum = str(said.get("checksum"))
+
+
+def declared(toml_path, executables):
+    """The rows of workloads.toml, and the names of those whose program was not built."""
+    with open(toml_path, "rb") as f:
+        entries = tomllib.load(f)["row"]
+    rows, absent = [], []
+    for entry in entries:
+        program = entry["program"]
+        if program not in executables:
+            absent.append((entry["name"], f"needs {program}"))
+            continue
+        rows.append(Workload(
+            name=entry["name"],
+            argv=(executables[program], *entry["args"].split(), "--json"),
+            timeout_s=TIMEOUT_S,
+            threads=entry["threads"],
+            memory=entry.get("memory", "ratio"),
+            score=entry.get("score", "ns_per_op"),
+            unit=entry.get("unit", "ns/op"),
+            group=program,
+        ))
+    return rows, absent

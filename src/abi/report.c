@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report.c: malloc_stats and malloc_info, which print what hak_stats counts.
+ */
+#include "include/hakmem.h"
+#include "src/front/text.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+
+static void print_count(const char *name, uint64_t count) {
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, name);
+    hak_text_add_decimal(&text, count);
+    hak_text_print_line(&text);
+}
+
+HAK_API void malloc_stats(void) {
+    struct hak_stats stats = {.version = HAK_STATS_VERSION};
+    (void)hak_stats(&stats);
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, hak_build_info());
+    hak_text_print_line(&text);
+    print_count("heaps            = ", stats.heaps);
+    print_count("system bytes     = ", stats.mapped_bytes);
+    print_count("metadata bytes   = ", stats.metadata_bytes);
+    print_count("in use bytes     = ", stats.small_live_bytes + stats.large_live_bytes);
+    print_count("large blocks     = ", stats.large_live_count);
+    print_count("refills          = ", stats.refill_count);
+    print_count("remote frees     = ", stats.remote_posted_blocks);
+    print_count("adopted slabs    = ", stats.adopted_slabs);
+}
+
+static void add_size(struct hak_text *text, const char *before, uint64_t size, const char *after) {
+    hak_text_add(text, before);
+    hak_text_add_decimal(text, size);
+    hak_text_add(text, after);
+}
+
+HAK_API int malloc_info(int options, FILE *out) {
+    if (options != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    struct hak_stats stats = {.version = HAK_STATS_VERSION};
+    (void)hak_stats(&stats);
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, "<malloc version=\"hakmem-1\">\n");
+    add_size(&text, "<total type=\"mmap\" count=\"", stats.large_live_count, "\" ");
+    add_size(&text, "size=\"", stats.large_live_bytes, "\"/>\n");
+    add_size(&text, "<system type=\"current\" size=\"", stats.mapped_bytes, "\"/>\n");
+    add_size(&text, "<system type=\"metadata\" size=\"", stats.metadata_bytes, "\"/>\n");
+    add_size(&text, "<inuse type=\"current\" size=\"",
+             stats.small_live_bytes + stats.large_live_bytes, "\"/>\n");
+    hak_text_add(&text, "</malloc>\n");
+    /* The caller's stream may be in memory, so stdio it is; no lock of ours is held, and what
+     * stdio allocates is served like any other call. */
+    return fputs(text.bytes, out) < 0 ? -1 : 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attrs.h: compiler attributes under names of our own, so that no other file speaks a compiler's
+ * dialect. GCC and Clang are the compilers supported.
+ */
+#ifndef HAK_BASE_ATTRS_H
+#define HAK_BASE_ATTRS_H
+
+#define HAK_COLD       __attribute__((cold, noinline))
+#define HAK_NOINLINE   __attribute__((noinline))
+#define HAK_INLINE     static inline __attribute__((always_inline))
+#define HAK_NORETURN   __attribute__((noreturn))
+#define HAK_EXPORT     __attribute__((visibility("default")))
+#define HAK_WEAK       __attribute__((weak))
+#define HAK_ALIGNED(n) __attribute__((aligned(n)))
+#define HAK_TLS        __thread __attribute__((tls_model("initial-exec")))
+
+/* Sanitizers reserve parts of the address space; geometry.h keeps out of their way. */
+#if defined(__has_feature)
+#define HAK_HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAK_HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAK_HAS_FEATURE(address_sanitizer)
+#define HAK_UNDER_ASAN 1
+#else
+#define HAK_UNDER_ASAN 0
+#endif
+#if defined(__SANITIZE_THREAD__) || HAK_HAS_FEATURE(thread_sanitizer)
+#define HAK_UNDER_TSAN 1
+#else
+#define HAK_UNDER_TSAN 0
+#endif
+
+/* Tells the processor that this is a spin loop. */
+#if defined(__x86_64__) || defined(__i386__)
+#define hak_cpu_pause() __builtin_ia32_pause()
+#else
+#define hak_cpu_pause() __asm__ volatile("" ::: "memory")
+#endif
+
+/* For the two fast paths, whose length is a golden. hak_opaque keeps the compiler from computing an
+ * address once and keeping it in a register where base + index would do; hak_result tells it early
+ * that a value is the function's result; hak_decrement_or takes 1 off a counter and jumps when it
+ * falls below zero, in two instructions. */
+#define hak_opaque(x) __asm__("" : "+r"(x))
+#if defined(__x86_64__)
+#define hak_result(x) __asm__("" : "+a"(x))
+#define hak_decrement_or(counter, label)                                                           \
+    __asm__ goto("subl $1, %0\n\tjs %l[" #label "]" : : "m"(counter) : "cc", "memory" : label)
+#else
+#define hak_result(x) hak_opaque(x)
+#define hak_decrement_or(counter, label)                                                           \
+    do {                                                                                           \
+        if (--(counter) < 0) goto label;                                                           \
+    } while (0)
+#endif
+
+#define hak_likely(x)   __builtin_expect(!!(x), 1)
+#define hak_unlikely(x) __builtin_expect(!!(x), 0)
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bind.c: the composition root, the one file that names modules.
+ *
+ * The build passes the chosen ones as HAK_BIND_REFILL=p0 and so on. Each slot function is one call
+ * through a constant table, which link-time optimisation turns into a direct, inlined call; a table
+ * indexed by owner would stay indirect.
+ */
+#include "hak_config.h"
+#include "hak_rev.h"
+#include "src/contract/slots.h"
+
+#include <errno.h>
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b)  JOIN_(a, b)
+#define TEXT_(a)    #a
+#define TEXT(a)     TEXT_(a)
+
+#define SPANS  JOIN(hak_spans_, HAK_BIND_SPANS)
+#define REFILL JOIN(hak_refill_, HAK_BIND_REFILL)
+#define MID    JOIN(hak_mid_, HAK_BIND_MID)
+#define L25    JOIN(hak_l25_, HAK_BIND_L25)
+#define BIG    JOIN(hak_big_, HAK_BIND_BIG)
+
+extern const struct hak_span_ops SPANS;
+extern const struct hak_refill_ops REFILL;
+extern const struct hak_mid_ops MID;
+extern const struct hak_tier_ops L25;
+extern const struct hak_tier_ops BIG;
+
+int hak_spans_init(void) {
+    return SPANS.init();
+}
+
+struct hak_span *hak_spans_acquire(size_t bytes, size_t align, enum hak_owner owner) {
+    return SPANS.acquire(bytes, align, owner);
+}
+
+void hak_spans_release(struct hak_span *span) {
+    SPANS.release(span);
+}
+
+size_t hak_spans_purge(enum hak_purge how, size_t bytes_max) {
+    return SPANS.purge(how, bytes_max);
+}
+
+void hak_spans_stats(struct hak_stats *out) {
+    SPANS.stats(out);
+}
+
+bool hak_spans_check(hak_report_fn report, void *arg) {
+    return SPANS.check(report, arg);
+}
+
+void hak_spans_after_fork(void) {
+    SPANS.after_fork();
+}
+
+unsigned hak_bins_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    if (cls <= HAK_TINY_CLASSES) {
+        return REFILL.fill(tc, cls, want < REFILL.batch_max ? want : REFILL.batch_max);
+    }
+    return MID.fill(tc, cls, want);
+}
+
+void hak_bins_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
+    if (cls <= HAK_TINY_CLASSES) {
+        REFILL.overflow(tc, cls, block);
+    } else {
+        MID.overflow(tc, cls, block);
+    }
+}
+
+void hak_bins_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
+    if (cls <= HAK_TINY_CLASSES) {
+        REFILL.flush(tc, cls, keep);
+    } else {
+        MID.flush(tc, cls, keep);
+    }
+}
+
+int hak_refill_init(void) {
+    return REFILL.init();
+}
+
+void hak_refill_thread_init(struct hak_tcache *tc) {
+    REFILL.thread_init(tc);
+}
+
+void hak_refill_thread_exit(struct hak_tcache *tc) {
+    REFILL.thread_exit(tc);
+}
+
+void hak_refill_stats(struct hak_stats *out) {
+    REFILL.stats(out);
+}
+
+bool hak_refill_check(hak_report_fn report, void *arg) {
+    return REFILL.check(report, arg);
+}
+
+size_t hak_bins_size_max(void) {
+    return MID.size_max > HAK_TINY_MAX ? MID.size_max : HAK_TINY_MAX;
+}
+
+int hak_large_init(void) {
+    int failed = L25.init();
+    return failed != 0 ? failed : BIG.init();
+}
+
+void *hak_large_alloc(size_t size, size_t align, bool *zeroed) {
+    if (size <= L25.size_max && align <= HAK_SLAB_BYTES) return L25.alloc(size, align, zeroed);
+    return BIG.alloc(size, align, zeroed);
+}
+
+void hak_large_free(void *block, struct hak_span *span) {
+    if (span->owner == HAK_OWNER_L25) {
+        L25.free(block, span);
+    } else {
+        BIG.free(block, span);
+    }
+}
+
+size_t hak_large_usable_size(const void *block, const struct hak_span *span) {
+    if (span->owner == HAK_OWNER_L25) return L25.usable_size(block, span);
+    return BIG.usable_size(block, span);
+}
+
+void *hak_large_resize(void *block, size_t new_size, struct hak_span *span) {
+    if (span->owner == HAK_OWNER_L25) return L25.resize(block, new_size, span);
+    return BIG.resize(block, new_size, span);
+}
+
+struct hak_span *hak_large_find(const void *block) {
+    struct hak_span *span = L25.find(block);
+    return span != NULL ? span : BIG.find(block);
+}
+
+void hak_large_thread_exit(struct hak_tcache *tc) {
+    L25.thread_exit(tc);
+    BIG.thread_exit(tc);
+}
+
+size_t hak_large_purge(enum hak_purge how, size_t bytes_max) {
+    size_t bytes = L25.purge(how, bytes_max);
+    return bytes + BIG.purge(how, bytes_max - (bytes < bytes_max ? bytes : bytes_max));
+}
+
+void hak_large_stats(struct hak_stats *out) {
+    L25.stats(out);
+    BIG.stats(out);
+}
+
+bool hak_large_check(hak_report_fn report, void *arg) {
+    bool l25_holds = L25.check(report, arg);
+    return BIG.check(report, arg) && l25_holds;
+}
+
+void hak_large_after_fork(void) {
+    L25.after_fork();
+    BIG.after_fork();
+}
+
+int hak_bind_check(void) {
+    bool ranges_rise = (L25.size_max == 0 || L25.size_max > hak_bins_size_max()) &&
+                       BIG.size_max > L25.size_max && BIG.size_max >= PTRDIFF_MAX;
+    bool bins_fit = hak_bins_size_max() <= HAK_BINNED_MAX;
+    bool batches_fit = REFILL.batch_max >= 1 && REFILL.batch_max <= HAK_BIN_BLOCKS_MAX;
+    bool owners_differ = L25.owner != BIG.owner;
+    return ranges_rise && bins_fit && batches_fit && owners_differ ? 0 : -EINVAL;
+}
+
+const char *hak_bind_info(void) {
+    return "hakmem " HAK_VERSION " (" HAK_REVISION ") refill=" TEXT(HAK_BIND_REFILL)         //
+        " spans=" TEXT(HAK_BIND_SPANS) " mid=" TEXT(HAK_BIND_MID) " l25=" TEXT(HAK_BIND_L25) //
+        " big=" TEXT(HAK_BIND_BIG) " class_lookup=" HAK_CLASS_LOOKUP " guards=" HAK_GUARDS_NAME;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bin_list.h: a bin that is a list through the first word of its free blocks; the bin.h of the
+ * refill modules simple and p0.
+ *
+ * `credit` is capacity - length at every instant, so one counter bounds the bin and a full bin
+ * hands back one block a free, never a batch. Owner thread only.
+ */
+#ifndef HAK_CONTRACT_BIN_LIST_H
+#define HAK_CONTRACT_BIN_LIST_H
+
+#include "src/base/attrs.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HAK_BIN_BLOCKS_MAX   128u /* most blocks that a bin can hold */
+#define HAK_BIN_MEMORY_BYTES 0    /* memory a cache needs beside its bins */
+
+struct hak_bin {
+    void *list;
+    int32_t credit;
+    uint16_t capacity;
+    uint16_t unused;
+};
+#define HAK_BIN_EMPTY                                                                              \
+    { .list = NULL }
+
+HAK_INLINE void hak_bin_init(struct hak_bin *bin, unsigned capacity, void *memory, size_t cls) {
+    (void)memory;
+    (void)cls;
+    bin->list = NULL;
+    bin->credit = (int32_t)capacity;
+    bin->capacity = (uint16_t)capacity;
+}
+
+HAK_INLINE struct hak_bin *hak_bin_at(char *bins, uintptr_t offset) {
+    return (struct hak_bin *)(void *)(bins + offset);
+}
+
+/* The bin at `bins + offset`; NULL when it is empty. */
+HAK_INLINE void *hak_bin_pop_at(char *bins, uintptr_t offset) {
+    void *block = hak_bin_at(bins, offset)->list;
+    if (hak_unlikely(block == NULL)) return NULL;
+    hak_result(block);
+    hak_opaque(offset);
+    hak_bin_at(bins, offset)->credit++;
+    hak_opaque(offset);
+    hak_bin_at(bins, offset)->list = *(void **)block;
+    return block;
+}
+
+/* False when it is full. */
+HAK_INLINE bool hak_bin_push_at(char *bins, uintptr_t offset, void *block) {
+    hak_decrement_or(hak_bin_at(bins, offset)->credit, full);
+    hak_opaque(offset);
+    *(void **)block = hak_bin_at(bins, offset)->list;
+    hak_opaque(offset);
+    hak_bin_at(bins, offset)->list = block;
+    return true;
+full:
+    hak_opaque(offset);
+    hak_bin_at(bins, offset)->credit = 0;
+    return false;
+}
+
+HAK_INLINE void *hak_bin_pop(struct hak_bin *bin) {
+    return hak_bin_pop_at((char *)bin, 0);
+}
+
+HAK_INLINE bool hak_bin_push(struct hak_bin *bin, void *block) {
+    return hak_bin_push_at((char *)bin, 0, block);
+}
+
+/* There is room, as the caller knows. */
+HAK_INLINE void hak_bin_put(struct hak_bin *bin, void *block) {
+    bin->credit--;
+    *(void **)block = bin->list;
+    bin->list = block;
+}
+
+HAK_INLINE unsigned hak_bin_count(const struct hak_bin *bin) {
+    return bin->capacity - (unsigned)bin->credit;
+}
+
+/* The block below `block` in the bin, or the top one for NULL; NULL at the end. */
+HAK_INLINE void *hak_bin_next(const struct hak_bin *bin, void *block, unsigned index) {
+    (void)index;
+    return block == NULL ? bin->list : *(void **)block;
+}
+
+#endif

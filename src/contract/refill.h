@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * refill.h: contract of the slot "refill": how an empty bin is filled and a full one relieved.
+ *
+ * Never on the fast path: that is bin.h of the module's folder. A module exports one table,
+ * hak_refill_<name>. The mid tier keeps the same contract for the classes above tiny.
+ */
+#ifndef HAK_CONTRACT_REFILL_H
+#define HAK_CONTRACT_REFILL_H
+
+#include "include/hakmem.h"
+#include "src/contract/tcache.h"
+
+struct hak_block; /* a free block: its contents are nobody's business but the bin's */
+
+typedef int hak_refill_init_fn(void);
+
+/* The owner thread's bins get their capacities. */
+typedef void hak_refill_thread_init_fn(struct hak_tcache *tc);
+
+/* Owner thread, bin empty, want >= 1. Adds n blocks, 1 <= n <= min(want, batch_max), each of the
+ * class's stride and aligned, and returns n; 0 when memory is out. */
+typedef unsigned hak_refill_fill_fn(struct hak_tcache *tc, hak_class_t cls, unsigned want);
+
+/* Owner thread, bin full. Takes this one block, in constant time, without a system call. A block
+ * that turns out to be free already is left in heap.doubled. */
+typedef void hak_refill_overflow_fn(struct hak_tcache *tc, hak_class_t cls,
+                                    struct hak_block *block);
+
+/* Afterwards at most `keep` blocks are in the bin. */
+typedef void hak_refill_flush_fn(struct hak_tcache *tc, hak_class_t cls, unsigned keep);
+
+/* Bins are empty; all slabs are orphaned or released. The cache may serve another thread later. */
+typedef void hak_refill_thread_exit_fn(struct hak_tcache *tc);
+
+typedef void hak_refill_stats_fn(struct hak_stats *out);
+typedef bool hak_refill_check_fn(hak_report_fn report, void *arg);
+
+struct hak_refill_ops {
+    const char *name;
+    uint32_t batch_max; /* most blocks one fill may add */
+    hak_refill_init_fn *init;
+    hak_refill_thread_init_fn *thread_init;
+    hak_refill_fill_fn *fill;
+    hak_refill_overflow_fn *overflow;
+    hak_refill_flush_fn *flush;
+    hak_refill_thread_exit_fn *thread_exit;
+    hak_refill_stats_fn *stats;
+    hak_refill_check_fn *check;
+};
+
+#endif

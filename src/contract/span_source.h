@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * span_source.h: contract of the slot "spans": where slabs and pages come from.
+ *
+ * A module exports one table, hak_spans_<name>, and nothing else. bind.c turns the chosen table
+ * into the functions of slots.h.
+ */
+#ifndef HAK_CONTRACT_SPAN_SOURCE_H
+#define HAK_CONTRACT_SPAN_SOURCE_H
+
+#include "include/hakmem.h"
+#include "src/base/check.h"
+#include "src/meta/span.h"
+
+/* How eagerly memory goes back: HAK_PURGE_SOME keeps what the next requests will want,
+ * HAK_PURGE_ALL keeps nothing that is free. */
+enum hak_purge { HAK_PURGE_SOME, HAK_PURGE_ALL };
+
+/* 0 or -errno; once, before other threads. */
+typedef int hak_spans_init_fn(void);
+
+/* Any thread. `bytes` is rounded up to whole slabs, the base aligned to max(align, slab); the span
+ * is in the tag map, with tag 0, before it is returned; `zeroed` is true only where it is known.
+ * NULL when memory is out; errno is untouched. */
+typedef struct hak_span *hak_spans_acquire_fn(size_t bytes, size_t align, enum hak_owner owner);
+
+/* The caller is the sole holder. The tag map is cleared before the range can be used again. */
+typedef void hak_spans_release_fn(struct hak_span *span);
+
+/* Gives back at most about `bytes_max`; returns the bytes given back. */
+typedef size_t hak_spans_purge_fn(enum hak_purge how, size_t bytes_max);
+
+/* Adds its part to *out. */
+typedef void hak_spans_stats_fn(struct hak_stats *out);
+
+/* Walks every invariant; true when all hold. */
+typedef bool hak_spans_check_fn(hak_report_fn report, void *arg);
+
+/* The child of a fork: locks are open again. */
+typedef void hak_spans_after_fork_fn(void);
+
+struct hak_span_ops {
+    const char *name;
+    hak_spans_init_fn *init;
+    hak_spans_acquire_fn *acquire;
+    hak_spans_release_fn *release;
+    hak_spans_purge_fn *purge;
+    hak_spans_stats_fn *stats;
+    hak_spans_check_fn *check;
+    hak_spans_after_fork_fn *after_fork;
+};
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * supply.c: see supply.h. Owner thread only, but for what meta and the span source lock themselves.
+ */
+#include "src/contract/supply.h"
+
+#include "src/base/bits.h"
+#include "src/contract/slots.h"
+#include "src/os/os.h"
+
+static void release_emptied(struct hak_heap *heap) {
+    struct hak_slab *slab;
+    while ((slab = hak_heap_pop_emptied(heap)) != NULL)
+        hak_spans_release(&slab->span);
+}
+
+bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls) {
+    if (hak_heap_adopt(heap, cls)) {
+        release_emptied(heap);
+        if (hak_heap_listed(heap, cls) != NULL || hak_heap_fresh(heap, cls) != NULL) return true;
+    }
+    enum hak_owner owner = cls <= HAK_TINY_CLASSES ? HAK_OWNER_TINY : HAK_OWNER_MID;
+    struct hak_span *span = hak_spans_acquire(hak_slab_span_bytes(cls), HAK_SLAB_BYTES, owner);
+    if (span == NULL) return false;
+    if (hak_heap_bind(heap, span, cls)) return true;
+    hak_spans_release(span);
+    return false;
+}
+
+/* Highest first, so that the lowest address ends on top of the bin. */
+static void put_word(struct hak_bin *bin, const struct hak_slab *slab, unsigned first,
+                     uint64_t bits) {
+    while (bits != 0) {
+        unsigned bit = HAK_WORD_BITS - 1 - (unsigned)__builtin_clzll(bits);
+        bits ^= (uint64_t)1 << bit;
+        hak_bin_put(bin, hak_slab_block(slab, first + bit));
+    }
+}
+
+unsigned hak_supply_from_bits(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    struct hak_heap *heap = &tc->heap;
+    unsigned count = 0;
+    struct hak_slab *slab;
+    while (count < want && (slab = hak_heap_listed(heap, cls)) != NULL) {
+        unsigned first;
+        uint64_t bits = hak_heap_take_word(heap, slab, want - count, &first);
+        put_word(&tc->bins[cls], slab, first, bits);
+        count += hak_bits_count(bits);
+    }
+    return count;
+}
+
+unsigned hak_supply_from_fresh(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    struct hak_slab *slab = hak_heap_fresh(&tc->heap, cls);
+    if (slab == NULL) return 0;
+    if (slab->span.zeroed) {
+        size_t offset = (size_t)slab->carved * slab->stride;
+        size_t page = hak_os_page_bytes();
+        size_t left = page - (offset & (page - 1));
+        size_t fit = (left + slab->stride - 1) / slab->stride;
+        if (fit < want) want = (unsigned)fit;
+    }
+    unsigned first;
+    unsigned count = hak_heap_carve(&tc->heap, slab, want, &first);
+    for (unsigned i = count; i > 0; i--) {
+        hak_bin_put(&tc->bins[cls], hak_slab_block(slab, first + i - 1));
+    }
+    return count;
+}
+
+void hak_supply_drain(struct hak_tcache *tc) {
+    hak_heap_drain(&tc->heap);
+    release_emptied(&tc->heap);
+}
+
+static unsigned fill_from_new_slab(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    if (!hak_supply_slab(&tc->heap, cls)) return 0;
+    unsigned count = hak_supply_from_bits(tc, cls, want);
+    return count > 0 ? count : hak_supply_from_fresh(tc, cls, want);
+}
+
+unsigned hak_supply_fill_reusing(struct hak_tcache *tc, hak_class_t cls, unsigned want,
+                                 bool drain) {
+    unsigned count = hak_supply_from_bits(tc, cls, want);
+    if (count > 0) return count;
+    if (drain) {
+        hak_supply_drain(tc);
+        count = hak_supply_from_bits(tc, cls, want);
+        if (count > 0) return count;
+    }
+    count = hak_supply_from_fresh(tc, cls, want);
+    return count > 0 ? count : fill_from_new_slab(tc, cls, want);
+}
+
+unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    unsigned count = hak_supply_from_fresh(tc, cls, want);
+    if (count == 0) count = hak_supply_from_bits(tc, cls, want);
+    if (count > 0) return count;
+    hak_supply_drain(tc);
+    count = hak_supply_from_bits(tc, cls, want);
+    return count > 0 ? count : fill_from_new_slab(tc, cls, want);
+}
+
+void hak_supply_put(struct hak_tcache *tc, void *block) {
+    struct hak_slab *slab = hak_slab_of_span(hak_tagmap_span(block));
+    enum hak_free_verdict verdict = hak_heap_put(&tc->heap, slab, block);
+    if (hak_unlikely(verdict != HAK_FREE_OK)) tc->heap.doubled = block;
+    if (hak_unlikely(tc->heap.emptied != NULL)) release_emptied(&tc->heap);
+}
+
+void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
+    struct hak_bin *bin = &tc->bins[cls];
+    while (hak_bin_count(bin) > keep)
+        hak_supply_put(tc, hak_bin_pop(bin));
+}
+
+unsigned hak_supply_bin_capacity(hak_class_t cls, unsigned most) {
+    uint32_t stride = hak_sizeclass_stride(cls);
+    if (stride == 0) return 0;
+    uint32_t fit = HAK_BIN_CAP_BYTES / stride;
+    return fit < 1 ? 1 : fit < most ? fit : most;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * supply.h: the steps that refill modules and the mid tier share: getting a slab with something to
+ * give, moving blocks from a slab into a bin, and handing blocks and slabs back.
+ *
+ * A module is then the order in which it takes these steps and the size of its batches.
+ */
+#ifndef HAK_CONTRACT_SUPPLY_H
+#define HAK_CONTRACT_SUPPLY_H
+
+#include "src/contract/refill.h"
+
+/* Makes the class have a listed or a fresh slab: adopts an orphan, else acquires a span. False when
+ * memory is out. */
+bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls);
+
+/* Moves up to `want` of the lowest free blocks of listed slabs into the bin, lowest on top; returns
+ * their number. */
+unsigned hak_supply_from_bits(struct hak_tcache *tc, hak_class_t cls, unsigned want);
+
+/* Carves up to `want` blocks of the fresh slab into the bin, lowest on top: no further than the
+ * end of the page where the memory was never touched. */
+unsigned hak_supply_from_fresh(struct hak_tcache *tc, hak_class_t cls, unsigned want);
+
+/* The two orders of those steps, as a whole fill (refill.h). Reusing: free bits; what others freed,
+ * if `drain`; fresh memory; another slab. Remote frees are taken in only when the class has no free
+ * bits left: the lines shared with the senders then cross once a batch, not once a refill. Carving:
+ * fresh memory comes first. */
+unsigned hak_supply_fill_reusing(struct hak_tcache *tc, hak_class_t cls, unsigned want, bool drain);
+unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigned want);
+
+/* Takes in the remote frees of this heap and releases what became empty. */
+void hak_supply_drain(struct hak_tcache *tc);
+
+/* One block goes back to its slab. */
+void hak_supply_put(struct hak_tcache *tc, void *block);
+
+/* Blocks go back until at most `keep` are in the bin. */
+void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep);
+
+/* The capacity of a class's bin: by bytes, within [1, most]. */
+unsigned hak_supply_bin_capacity(hak_class_t cls, unsigned most);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tcache.h: a thread's cache: its bins, what the fast path needs beside them, and its heap.
+ *
+ * The bin's layout and its inline push and pop come from "bin.h" of the refill module that this
+ * variant is built with; every such header has the same names. Owned by one thread.
+ */
+#ifndef HAK_CONTRACT_TCACHE_H
+#define HAK_CONTRACT_TCACHE_H
+
+#include "bin.h"
+#include "src/meta/heap.h"
+#include "src/meta/tagmap.h"
+
+_Static_assert(sizeof(struct hak_bin) == HAK_BIN_BYTES, "a tag holds the byte offset of a bin");
+
+struct hak_tcache {
+    struct hak_bin bins[HAK_BINS]; /* first: a tag is an offset from here */
+    uint32_t tag;                  /* of the heap; HEAP_ID_NONE's without one */
+    uint16_t is_live;              /* a thread's own; 0 for the two shared empty ones */
+    uint16_t exit_rounds;          /* of the key's destructor */
+    uintptr_t slots;               /* copies of hak_tagmap, on a line that is hot anyway */
+    struct hak_tag_entry *entries;
+    void *bin_memory;                /* of the refill module; kept when the cache is used again */
+    struct hak_tcache *next_created; /* all caches ever made; constant after publication */
+    struct hak_tcache *next_idle;
+    struct hak_heap heap;
+};
+
+#endif

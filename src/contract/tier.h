@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tier.h: contract of the slots "mid", "l25" and "big": blocks above tiny.
+ *
+ * The front guarantees size > 0, size <= size_max and an alignment that is a power of two. Lock
+ * order: front < tier < span source < meta; a tier holds no lock while it calls another slot. A
+ * module exports one table, hak_<slot>_<name>; a null module has size_max 0 and is never asked.
+ */
+#ifndef HAK_CONTRACT_TIER_H
+#define HAK_CONTRACT_TIER_H
+
+#include "src/contract/refill.h"
+#include "src/contract/span_source.h"
+
+typedef int hak_tier_init_fn(void);
+
+/* Any thread. At least `size` bytes, aligned; *zeroed tells whether they read as zeros. NULL when
+ * memory is out; the front sets errno. */
+typedef void *hak_tier_alloc_fn(size_t size, size_t align, bool *zeroed);
+
+/* `span` is the block's, already proved, with this tier as its owner. */
+typedef void hak_tier_free_fn(void *block, struct hak_span *span);
+typedef size_t hak_tier_usable_size_fn(const void *block, const struct hak_span *span);
+
+/* Resizes within the tier: returns the block, perhaps at another address, with its contents; NULL
+ * with nothing changed when the tier cannot do it better than allocate, copy and free. */
+typedef void *hak_tier_resize_fn(void *block, size_t new_size, struct hak_span *span);
+
+/* The span of a block that the tag map does not know; NULL when it is none of this tier's. Never
+ * reads the block's memory. */
+typedef struct hak_span *hak_tier_find_fn(const void *block);
+
+typedef void hak_tier_thread_exit_fn(struct hak_tcache *tc);
+typedef size_t hak_tier_purge_fn(enum hak_purge how, size_t bytes_max);
+typedef void hak_tier_stats_fn(struct hak_stats *out);
+typedef bool hak_tier_check_fn(hak_report_fn report, void *arg);
+typedef void hak_tier_after_fork_fn(void);
+
+struct hak_tier_ops {
+    const char *name;
+    enum hak_owner owner; /* stamped on its spans */
+    size_t size_max;      /* serves (previous tier's max, size_max]; 0: an empty slot */
+    hak_tier_init_fn *init;
+    hak_tier_alloc_fn *alloc;
+    hak_tier_free_fn *free;
+    hak_tier_usable_size_fn *usable_size;
+    hak_tier_resize_fn *resize;
+    hak_tier_find_fn *find;
+    hak_tier_thread_exit_fn *thread_exit;
+    hak_tier_purge_fn *purge;
+    hak_tier_stats_fn *stats;
+    hak_tier_check_fn *check;
+    hak_tier_after_fork_fn *after_fork;
+};
+
+/* The mid slot fills bins, as a refill module does, and has no blocks outside bins. */
+struct hak_mid_ops {
+    const char *name;
+    size_t size_max; /* serves (HAK_TINY_MAX, size_max] through bins; 0: an empty slot */
+    hak_refill_fill_fn *fill;
+    hak_refill_overflow_fn *overflow;
+    hak_refill_flush_fn *flush;
+};
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fast.h: the fast paths of malloc and free, inlined into each entry point (libc's names, C++
+ * operators, hak_*).
+ *
+ * Straight lines without a call; everything unusual is a cold function in malloc.c or free.c. Their
+ * length is a golden (tests/lint/fastpath.golden) and grows only for a measured reason.
+ */
+#ifndef HAK_FRONT_FAST_H
+#define HAK_FRONT_FAST_H
+
+#include "src/front/thread.h"
+
+HAK_COLD void *hak_malloc_slow(size_t size);
+HAK_COLD void hak_free_slow(void *block);
+HAK_COLD void hak_free_overflow(void *block);
+HAK_COLD void hak_free_checked(void *block);
+
+HAK_INLINE void *hak_fast_malloc(size_t size) {
+    char *bins = (char *)hak_tls->bins;
+    uintptr_t offset;
+    if (hak_likely(size <= HAK_LINEAR_MAX)) {
+        offset = (size + HAK_ALIGN_BYTES - 1) & ~(HAK_ALIGN_BYTES - 1);
+    } else {
+        if (hak_unlikely(size > HAK_BINNED_MAX)) return hak_malloc_slow(size);
+        offset = (uintptr_t)hak_sizeclass_above_linear(size) << HAK_BIN_SHIFT;
+    }
+    void *block = hak_bin_pop_at(bins, offset);
+    return hak_likely(block != NULL) ? block : hak_malloc_slow(size);
+}
+
+HAK_INLINE void hak_fast_free(void *block) {
+    if (HAK_GUARDS >= 1) {
+        hak_free_checked(block);
+        return;
+    }
+    struct hak_tcache *tc = hak_tls;
+    uintptr_t slot = hak_tagmap_slot(block);
+    if (hak_unlikely(slot >= tc->slots)) {
+        hak_free_slow(block);
+        return;
+    }
+    uintptr_t offset = atomic_load_explicit(&tc->entries[slot].tag, memory_order_relaxed) ^ tc->tag;
+    if (hak_unlikely(offset > HAK_BIN_OFFSET_MAX)) {
+        hak_free_slow(block);
+        return;
+    }
+    if (hak_unlikely(!hak_bin_push_at((char *)tc->bins, offset, block))) hak_free_overflow(block);
+}
+
+#endif

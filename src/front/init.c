@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * init.c: start of the process, the child of a fork, and the end.
+ *
+ * Fork: the only handler opens the locks in the child (os/lock.h says why that is enough, and why
+ * none is taken before the fork). Other threads' heaps stay as they are in the child: what they
+ * held at the fork stays out of use there.
+ */
+#include "src/front/init.h"
+
+#include "include/hakmem.h"
+#include "src/contract/slots.h"
+#include "src/front/options.h"
+#include "src/front/text.h"
+#include "src/front/thread.h"
+#include "src/meta/arena.h"
+#include "src/os/os.h"
+
+#include <pthread.h>
+
+static struct {
+    struct hak_lock lock;
+    _Atomic bool is_done; /* release after all is made; acquire by those who did not make it */
+    _Atomic bool has_handlers;
+} init;
+
+static bool make_all(void) {
+    hak_sizeclass_init();
+    hak_options_init();
+    if (hak_bind_check() != 0) return false;
+    if (!hak_tagmap_init()) return false;
+    return hak_spans_init() == 0 && hak_refill_init() == 0 && hak_large_init() == 0;
+}
+
+bool hak_init(void) {
+    if (hak_likely(atomic_load_explicit(&init.is_done, memory_order_acquire))) return true;
+    hak_lock_take(&init.lock);
+    bool done = atomic_load_explicit(&init.is_done, memory_order_relaxed) || make_all();
+    atomic_store_explicit(&init.is_done, done, memory_order_release);
+    hak_lock_give(&init.lock);
+    return done;
+}
+
+static void after_fork_in_child(void) {
+    hak_lock_reset(&init.lock);
+    hak_thread_after_fork();
+    hak_large_after_fork();
+    hak_spans_after_fork();
+    hak_heap_after_fork();
+    hak_tagmap_after_fork();
+    hak_span_after_fork();
+    hak_arena_after_fork();
+}
+
+void hak_init_handlers(void) {
+    if (atomic_exchange(&init.has_handlers, true)) return;
+    pthread_atfork(NULL, NULL, after_fork_in_child);
+    if (!hak_options.verbose) return;
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, hak_bind_info());
+    hak_text_print_line(&text);
+}
+
+/* At load, if nothing was first: so that the fork handler is there before there are threads. */
+__attribute__((constructor)) static void at_load(void) {
+    (void)hak_thread_cache();
+}
+
+static void print_p0_log(void) {
+    struct hak_stats stats = {.version = HAK_STATS_VERSION};
+    hak_refill_stats(&stats);
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, stats.p0_mismatches == 0 ? "[P0_COUNTER_OK]" : "[P0_COUNTER_MISMATCH]");
+    hak_text_add(&text, " refills=");
+    hak_text_add_decimal(&text, stats.p0_logged);
+    hak_text_add(&text, " mismatches=");
+    hak_text_add_decimal(&text, stats.p0_mismatches);
+    hak_text_print_line(&text);
+}
+
+__attribute__((destructor)) static void at_exit(void) {
+    if (hak_options.p0_log) print_p0_log();
+    if (!hak_options.audit) return;
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, hak_check() ? "[AUDIT_OK]" : "[AUDIT_FAIL] see the lines above");
+    hak_text_print_line(&text);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * misuse.c: see misuse.h. The sentences are part of the interface: tests compare them.
+ */
+#include "src/front/misuse.h"
+
+#include "src/front/options.h"
+#include "src/front/text.h"
+#include "src/os/os.h"
+
+static void report(const char *verb, const void *block, const char *what) {
+    if (hak_options.ignore_misuse) return;
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, "hakmem: ");
+    hak_text_add(&text, verb);
+    hak_text_add(&text, "(");
+    hak_text_add_hex(&text, (uintptr_t)block);
+    hak_text_add(&text, "): ");
+    hak_text_add(&text, what);
+    hak_text_print_line(&text);
+    hak_os_abort();
+}
+
+void hak_misuse_foreign(const char *verb, const void *block) {
+    report(verb, block, "not a block of this allocator");
+}
+
+void hak_misuse_inside(const char *verb, const void *block) {
+    report(verb, block, "points inside a block");
+}
+
+void hak_misuse_double(const void *block) {
+    report("free", block, "double free");
+}

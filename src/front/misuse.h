@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * misuse.h: the caller's mistakes, reported in every build: one sentence on stderr, then abort; or
+ * nothing at all with HAKMEM_MISUSE=ignore, and then the call has no effect.
+ */
+#ifndef HAK_FRONT_MISUSE_H
+#define HAK_FRONT_MISUSE_H
+
+#include "src/base/attrs.h"
+#include "src/contract/tcache.h"
+
+HAK_COLD void hak_misuse_foreign(const char *verb, const void *block);
+HAK_COLD void hak_misuse_inside(const char *verb, const void *block);
+HAK_COLD void hak_misuse_double(const void *block);
+
+/* Reports a double free that a slow path came upon. */
+HAK_INLINE void hak_misuse_check(struct hak_tcache *tc) {
+    if (hak_likely(tc->heap.doubled == NULL)) return;
+    void *block = tc->heap.doubled;
+    tc->heap.doubled = NULL;
+    hak_misuse_double(block);
+}
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.c: reads the environment into one struct.
+ *
+ * Refill counts, by class over group over global: HAKMEM_TINY_REFILL_COUNT, _HOT (up to 128 B),
+ * _MID (the tiny classes above), and _C<bytes> for the class of blocks of so many bytes; each from
+ * 1 to 64, further bounded by the bytes that a refill may take and by the bin.
+ */
+#include "src/front/options.h"
+
+#include "src/base/sizeclass.h"
+#include "src/base/tunables.h"
+#include "src/front/text.h"
+#include "src/os/os.h"
+
+#include <string.h>
+
+struct hak_options hak_options;
+
+static bool is_on(const char *name) {
+    const char *value = hak_os_getenv(name);
+    return value != NULL && strcmp(value, "0") != 0;
+}
+
+/* A count from 1 to 64, else `fallback`. */
+static unsigned count_of(const char *name, unsigned fallback) {
+    const char *value = hak_os_getenv(name);
+    unsigned count = 0;
+    if (value == NULL || *value == '\0') return fallback;
+    for (; *value != '\0'; value++) {
+        if (*value < '0' || *value > '9' || count > HAK_REFILL_BLOCKS_MAX) return fallback;
+        count = count * 10 + (unsigned)(*value - '0');
+    }
+    return count >= 1 && count <= HAK_REFILL_BLOCKS_MAX ? count : fallback;
+}
+
+static unsigned class_count(size_t stride, unsigned fallback) {
+    struct hak_text name = {.length = 0};
+    hak_text_add(&name, "HAKMEM_TINY_REFILL_COUNT_C");
+    hak_text_add_decimal(&name, stride);
+    return count_of(name.bytes, fallback);
+}
+
+static void read_refill_counts(void) {
+    unsigned global = count_of("HAKMEM_TINY_REFILL_COUNT", HAK_REFILL_BLOCKS_DEFAULT);
+    unsigned hot = count_of("HAKMEM_TINY_REFILL_COUNT_HOT", global);
+    unsigned mid = count_of("HAKMEM_TINY_REFILL_COUNT_MID", global);
+    for (hak_class_t cls = 1; cls < HAK_CLASSES; cls++) {
+        uint32_t stride = hak_sizeclass_stride(cls);
+        unsigned count = HAK_REFILL_BLOCKS_DEFAULT;
+        if (stride <= HAK_TINY_MAX) {
+            count = class_count(stride, stride <= HAK_HOT_MAX ? hot : mid);
+        }
+        uint32_t fit = HAK_REFILL_BYTES_MAX / stride;
+        if (count > fit) count = fit;
+        hak_options.refill_count[cls] = (uint8_t)(count < 1 ? 1 : count);
+    }
+}
+
+void hak_options_init(void) {
+    const char *misuse = hak_os_getenv("HAKMEM_MISUSE");
+    hak_options.verbose = is_on("HAKMEM_VERBOSE");
+    hak_options.audit = is_on("HAKMEM_AUDIT");
+    hak_options.p0_log = is_on("HAKMEM_TINY_P0_LOG");
+    hak_options.ignore_misuse = misuse != NULL && strcmp(misuse, "ignore") == 0;
+    read_refill_counts();
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * realloc.c: resizing, and what a block's usable size is.
+ */
+#include "src/base/bits.h"
+#include "src/contract/slots.h"
+#include "src/front/fast.h"
+#include "src/front/front.h"
+#include "src/front/malloc.h"
+#include "src/front/misuse.h"
+#include "src/os/os.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The span of a live block's address; reports and returns NULL for anything else. */
+static struct hak_span *prove(const void *block, const char *verb) {
+    struct hak_span *span = hak_tagmap_span(block);
+    if (span == NULL) span = hak_large_find(block);
+    if (span == NULL) {
+        hak_misuse_foreign(verb, block);
+        return NULL;
+    }
+    bool is_slab = span->owner == HAK_OWNER_TINY || span->owner == HAK_OWNER_MID;
+    if (is_slab && !hak_slab_is_block(hak_slab_of_span(span), block)) {
+        hak_misuse_inside(verb, block);
+        return NULL;
+    }
+    return span;
+}
+
+static size_t usable(const void *block, struct hak_span *span) {
+    if (span->owner == HAK_OWNER_TINY || span->owner == HAK_OWNER_MID) {
+        return hak_slab_of_span(span)->stride;
+    }
+    return hak_large_usable_size(block, span);
+}
+
+size_t hak_front_usable_size(const void *block, const char *verb) {
+    if (block == NULL) return 0;
+    struct hak_span *span = prove(block, verb);
+    return span == NULL ? 0 : usable(block, span);
+}
+
+size_t hak_front_good_size(size_t size) {
+    if (size > PTRDIFF_MAX || !hak_init()) return 0;
+    if (size == 0) size = 1;
+    if (size <= hak_bins_size_max()) return hak_sizeclass_stride(hak_sizeclass_of(size));
+    size_t page = hak_os_page_bytes();
+    return hak_round_up(size, page);
+}
+
+static void *move(void *block, size_t old_size, size_t size) {
+    void *moved = hak_fast_malloc(size);
+    if (moved == NULL) return NULL;
+    memcpy(moved, block, old_size < size ? old_size : size);
+    hak_fast_free(block);
+    return moved;
+}
+
+void *hak_front_realloc(void *block, size_t size, const char *verb) {
+    if (block == NULL) return hak_fast_malloc(size);
+    struct hak_span *span = prove(block, verb);
+    if (span == NULL) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (size == 0) {
+        hak_fast_free(block);
+        return NULL;
+    }
+    if (size > PTRDIFF_MAX) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    size_t old_size = usable(block, span);
+    if (old_size <= hak_bins_size_max()) {
+        /* Stay unless more than half would lie idle. */
+        if (size <= old_size && size > old_size / 2) return block;
+        if (size <= old_size && hak_sizeclass_of(size) == hak_sizeclass_of(old_size)) return block;
+    } else if (size > hak_bins_size_max()) {
+        void *resized = hak_large_resize(block, size, span);
+        if (resized != NULL) return resized;
+    }
+    return move(block, old_size, size);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c: see thread.h.
+ *
+ * The end of a thread is learned from a pthread key's destructor, which re-arms itself until the
+ * last round, so that other destructors find the cache in place. pthread_setspecific may allocate
+ * for keys past the first 32: it is called only with the thread's cache installed, so that such a
+ * call is served like any other and cannot recurse.
+ */
+#include "src/front/thread.h"
+
+#include "src/contract/slots.h"
+#include "src/front/init.h"
+#include "src/front/misuse.h"
+#include "src/front/options.h"
+#include "src/meta/arena.h"
+#include "src/os/os.h"
+
+#include <limits.h>
+#include <pthread.h>
+
+#define EMPTY_BINS_4  HAK_BIN_EMPTY, HAK_BIN_EMPTY, HAK_BIN_EMPTY, HAK_BIN_EMPTY
+#define EMPTY_BINS_16 EMPTY_BINS_4, EMPTY_BINS_4, EMPTY_BINS_4, EMPTY_BINS_4
+#define EMPTY_BINS_64 EMPTY_BINS_16, EMPTY_BINS_16, EMPTY_BINS_16, EMPTY_BINS_16
+_Static_assert(HAK_BINS == 128, "every bin of the shared empty caches is written out");
+
+static struct hak_tcache not_started = {
+    .bins = {EMPTY_BINS_64, EMPTY_BINS_64},
+    .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
+};
+static struct hak_tcache ended = {
+    .bins = {EMPTY_BINS_64, EMPTY_BINS_64},
+    .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
+};
+
+HAK_TLS struct hak_tcache *hak_tls = &not_started;
+
+static struct {
+    struct hak_lock lock;
+    _Atomic(struct hak_tcache *) created; /* all; only grows */
+    struct hak_tcache *idle;              /* of ended threads */
+    uint32_t last_id;
+    pthread_key_t key;
+    bool has_key;
+} threads;
+
+/* The cache that serves ended threads, all under one lock. The lock comes before every other. */
+static struct {
+    struct hak_lock lock;
+    struct hak_tcache *tc;
+} uncached;
+
+static struct hak_tcache *create(void) {
+    struct hak_tcache *tc = hak_arena_alloc(sizeof *tc);
+    if (tc == NULL) return NULL;
+    if (HAK_BIN_MEMORY_BYTES > 0) {
+        tc->bin_memory = hak_os_map(HAK_BIN_MEMORY_BYTES);
+        if (tc->bin_memory == NULL) return NULL;
+    }
+    hak_lock_take(&threads.lock);
+    bool has_id = threads.last_id + 1 < HAK_HEAP_ID_ORPHAN;
+    if (has_id) {
+        hak_heap_init(&tc->heap, ++threads.last_id);
+        tc->tag = tc->heap.tag;
+        tc->is_live = 1;
+        tc->slots = hak_tagmap.slots;
+        tc->entries = hak_tagmap.entries;
+        tc->next_created = atomic_load_explicit(&threads.created, memory_order_relaxed);
+        atomic_store_explicit(&threads.created, tc, memory_order_release);
+    }
+    hak_lock_give(&threads.lock);
+    return has_id ? tc : NULL;
+}
+
+static struct hak_tcache *take_idle(void) {
+    hak_lock_take(&threads.lock);
+    struct hak_tcache *tc = threads.idle;
+    if (tc != NULL) threads.idle = tc->next_idle;
+    hak_lock_give(&threads.lock);
+    return tc;
+}
+
+static struct hak_tcache *acquire(void) {
+    struct hak_tcache *tc = take_idle();
+    if (tc == NULL) {
+        tc = create();
+        if (tc == NULL) return NULL;
+        hak_refill_thread_init(tc);
+    }
+    tc->exit_rounds = 0;
+    return tc;
+}
+
+void hak_thread_flush(struct hak_tcache *tc) {
+    for (hak_class_t cls = 1; cls < HAK_CLASSES; cls++) {
+        if (hak_bin_count(&tc->bins[cls]) > 0) hak_bins_flush(tc, cls, 0);
+    }
+    hak_remote_flush(&tc->heap);
+    struct hak_slab *slab;
+    while ((slab = hak_heap_pop_emptied(&tc->heap)) != NULL)
+        hak_spans_release(&slab->span);
+}
+
+static void end(struct hak_tcache *tc) {
+    hak_thread_flush(tc);
+    hak_misuse_check(tc);
+    hak_refill_thread_exit(tc);
+    hak_large_thread_exit(tc);
+    hak_heap_orphan_all(&tc->heap);
+    struct hak_slab *slab;
+    while ((slab = hak_heap_pop_emptied(&tc->heap)) != NULL)
+        hak_spans_release(&slab->span);
+    hak_tls = &ended;
+    hak_lock_take(&threads.lock);
+    tc->next_idle = threads.idle;
+    atomic_signal_fence(memory_order_release);
+    threads.idle = tc;
+    hak_lock_give(&threads.lock);
+}
+
+static void at_thread_exit(void *arg) {
+    struct hak_tcache *tc = arg;
+    if (++tc->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS &&
+        pthread_setspecific(threads.key, tc) == 0) {
+        return;
+    }
+    end(tc);
+}
+
+static void make_key(void) {
+    hak_lock_take(&threads.lock);
+    if (!threads.has_key) threads.has_key = pthread_key_create(&threads.key, at_thread_exit) == 0;
+    hak_lock_give(&threads.lock);
+}
+
+struct hak_tcache *hak_thread_cache(void) {
+    struct hak_tcache *tc = hak_tls;
+    if (hak_likely(tc->is_live != 0)) return tc;
+    if (tc == &ended || !hak_init()) return NULL;
+    tc = acquire();
+    if (tc == NULL) return NULL;
+    hak_tls = tc;
+    make_key();
+    if (threads.has_key) pthread_setspecific(threads.key, tc);
+    hak_init_handlers();
+    return tc;
+}
+
+void *hak_thread_uncached_alloc(hak_class_t cls) {
+    void *block = NULL;
+    if (!hak_init()) return NULL;
+    hak_lock_take(&uncached.lock);
+    if (uncached.tc == NULL) uncached.tc = acquire();
+    struct hak_tcache *tc = uncached.tc;
+    if (tc != NULL) {
+        block = hak_bin_pop(&tc->bins[cls]);
+        if (block == NULL && hak_bins_fill(tc, cls, hak_options.refill_count[cls]) > 0) {
+            block = hak_bin_pop(&tc->bins[cls]);
+        }
+    }
+    hak_lock_give(&uncached.lock);
+    return block;
+}
+
+struct hak_tcache *hak_thread_first(void) {
+    return atomic_load_explicit(&threads.created, memory_order_acquire);
+}
+
+void hak_thread_after_fork(void) {
+    hak_lock_reset(&threads.lock);
+    hak_lock_reset(&uncached.lock);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.h: a thread's cache from its first call to its last, and before and after.
+ *
+ * hak_tls is never NULL: a thread that has not started points at a shared empty cache, whose bins
+ * are empty and whose tag matches nothing, so that no fast path asks "initialised?". A thread whose
+ * destructor has run points at a second one; its calls still work, uncached.
+ */
+#ifndef HAK_FRONT_THREAD_H
+#define HAK_FRONT_THREAD_H
+
+#include "src/contract/tcache.h"
+
+extern HAK_TLS struct hak_tcache *hak_tls;
+
+/* This thread's live cache, started if need be; NULL when the thread has ended or memory is out. */
+struct hak_tcache *hak_thread_cache(void);
+
+/* A block of the class for a thread without a cache; NULL when memory is out. */
+void *hak_thread_uncached_alloc(hak_class_t cls);
+
+/* Empties the thread's bins and posts its remote frees. */
+void hak_thread_flush(struct hak_tcache *tc);
+
+/* All caches ever created, for audit and stats. */
+struct hak_tcache *hak_thread_first(void);
+
+void hak_thread_after_fork(void);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arena.c: a bump pointer and one free list a size.
+ *
+ * Each change is published by one store (of `bump` or of a list head), so that the child of a fork
+ * finds a valid arena wherever another thread stood.
+ */
+#include "src/meta/arena.h"
+
+#include "src/base/bits.h"
+#include "src/base/geometry.h"
+#include "src/os/os.h"
+
+#include <string.h>
+
+#define LISTS 32 /* free lists for 1..LISTS-1 units; larger memory is never freed */
+
+struct free_memory {
+    struct free_memory *next;
+};
+
+static struct {
+    struct hak_lock lock;
+    char *bump;
+    char *end;
+    struct free_memory *lists[LISTS];
+    size_t bytes;
+} arena;
+
+static void *bump(size_t bytes) {
+    if ((size_t)(arena.end - arena.bump) < bytes) {
+        size_t chunk = hak_round_up(bytes, HAK_META_CHUNK_BYTES);
+        char *base = hak_os_map(chunk);
+        if (base == NULL) return NULL;
+        arena.bytes += chunk;
+        arena.end = base; /* an empty chunk at every instant ... */
+        arena.bump = base;
+        arena.end = base + chunk; /* ... until it is whole */
+    }
+    void *memory = arena.bump;
+    arena.bump += bytes;
+    return memory;
+}
+
+void *hak_arena_alloc(size_t bytes) {
+    bytes = hak_round_up(bytes, HAK_META_UNIT_BYTES);
+    size_t units = bytes >> HAK_META_UNIT_SHIFT;
+    hak_lock_take(&arena.lock);
+    struct free_memory *memory = units < LISTS ? arena.lists[units] : NULL;
+    if (memory != NULL) {
+        arena.lists[units] = memory->next;
+    } else {
+        memory = bump(bytes);
+    }
+    hak_lock_give(&arena.lock);
+    if (memory != NULL && units < LISTS) memset(memory, 0, bytes);
+    return memory;
+}
+
+void hak_arena_free(void *memory, size_t bytes) {
+    size_t units = hak_round_up(bytes, HAK_META_UNIT_BYTES) >> HAK_META_UNIT_SHIFT;
+    if (memory == NULL || units >= LISTS) return;
+    struct free_memory *freed = memory;
+    hak_lock_take(&arena.lock);
+    freed->next = arena.lists[units];
+    atomic_signal_fence(memory_order_release);
+    arena.lists[units] = freed;
+    hak_lock_give(&arena.lock);
+}
+
+size_t hak_arena_bytes(void) {
+    return arena.bytes;
+}
+
+void hak_arena_after_fork(void) {
+    hak_lock_reset(&arena.lock);
+}

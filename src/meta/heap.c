@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap.c: lists of slabs, and how slabs change owner: bind, orphan, adopt, release.
+ */
+#include "src/meta/heap.h"
+
+#include "src/meta/tagmap.h"
+#include "src/os/lock.h"
+
+/* Orphans by class: taken from the head, looked at in turn by going to the tail. Fork: a lost tail
+ * loses orphans of the child, never validity. */
+static struct {
+    struct hak_lock lock;
+    struct {
+        _Atomic(struct hak_slab *) head; /* written under the lock; a peek may be relaxed */
+        struct hak_slab *tail;
+    } lists[HAK_CLASSES];
+} orphans;
+
+void hak_heap_init(struct hak_heap *heap, uint32_t id) {
+    heap->id = id;
+    heap->tag = id << HAK_TAG_SHIFT;
+}
+
+static void list_slab(struct hak_heap *heap, struct hak_slab *slab) {
+    struct hak_class_slabs *slabs = &heap->classes[slab->cls];
+    slab->is_listed = true;
+    slab->prev = NULL;
+    slab->next = slabs->listed;
+    if (slab->next != NULL) slab->next->prev = slab;
+    slabs->listed = slab;
+}
+
+static void unlist_slab(struct hak_heap *heap, struct hak_slab *slab) {
+    if (!slab->is_listed) return;
+    slab->is_listed = false;
+    if (slab->next != NULL) slab->next->prev = slab->prev;
+    if (slab->prev != NULL) {
+        slab->prev->next = slab->next;
+    } else {
+        heap->classes[slab->cls].listed = slab->next;
+    }
+}
+
+static void own_slab(struct hak_heap *heap, struct hak_slab *slab) {
+    struct hak_class_slabs *slabs = &heap->classes[slab->cls];
+    slab->all_prev = NULL;
+    slab->all_next = slabs->all;
+    if (slab->all_next != NULL) slab->all_next->all_prev = slab;
+    slabs->all = slab;
+    hak_tagmap_set_tag(&slab->span, heap->tag | (uint32_t)slab->cls << HAK_BIN_SHIFT);
+    atomic_store(&slab->owner, heap);
+}
+
+static void disown_slab(struct hak_heap *heap, struct hak_slab *slab) {
+    struct hak_class_slabs *slabs = &heap->classes[slab->cls];
+    unlist_slab(heap, slab);
+    if (slab->all_next != NULL) slab->all_next->all_prev = slab->all_prev;
+    if (slab->all_prev != NULL) {
+        slab->all_prev->all_next = slab->all_next;
+    } else {
+        slabs->all = slab->all_next;
+    }
+    if (slabs->fresh == slab) slabs->fresh = NULL;
+    hak_tagmap_set_tag(&slab->span,
+                       HAK_HEAP_ID_ORPHAN << HAK_TAG_SHIFT | (uint32_t)slab->cls << HAK_BIN_SHIFT);
+    atomic_store(&slab->owner, NULL);
+}
+
+/* Takes a wholly free slab out of the heap; false while a sender holds its link: then its inbox
+ * entry will bring it back to settle(). */
+static bool empty_out(struct hak_heap *heap, struct hak_slab *slab) {
+    if (atomic_exchange(&slab->pending, 1) != 0) return false;
+    disown_slab(heap, slab);
+    hak_slab_unbind(slab);
+    slab->next = heap->emptied;
+    heap->emptied = slab;
+    return true;
+}
+
+/* Puts a slab where its free count says it belongs. */
+static void settle(struct hak_heap *heap, struct hak_slab *slab) {
+    struct hak_class_slabs *slabs = &heap->classes[slab->cls];
+    if (hak_slab_is_empty(slab)) {
+        if (slabs->fresh == NULL || slabs->fresh == slab) {
+            unlist_slab(heap, slab);
+            hak_slab_reset(slab);
+            slabs->fresh = slab;
+            return;
+        }
+        if (empty_out(heap, slab)) return;
+    }
+    if (slab->nfree > 0 && !slab->is_listed) list_slab(heap, slab);
+    if (slab->carved < slab->capacity && slabs->fresh == NULL) slabs->fresh = slab;
+}
+
+bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls) {
+    struct hak_slab *slab = hak_slab_of_span(span);
+    if (!hak_slab_bind(slab, cls)) return false;
+    atomic_store(&slab->summary, 0);
+    own_slab(heap, slab);
+    /* Last: from here on a late sender of the header's former slab may push it, as a slab of its
+     * new owner, which is harmless. */
+    atomic_store(&slab->pending, 0);
+    settle(heap, slab);
+    return true;
+}
+
+uint64_t hak_heap_take_word(struct hak_heap *heap, struct hak_slab *slab, unsigned want,
+                            unsigned *first_index) {
+    uint64_t bits = hak_slab_take_word(slab, want, first_index);
+    if (slab->nfree == 0) unlist_slab(heap, slab);
+    return bits;
+}
+
+unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned want,
+                        unsigned *first_index) {
+    unsigned count = hak_slab_carve(slab, want, first_index);
+    if (slab->carved == slab->capacity) heap->classes[slab->cls].fresh = NULL;
+    return count;
+}
+
+enum hak_free_verdict hak_heap_put(struct hak_heap *heap, struct hak_slab *slab,
+                                   const void *block) {
+    enum hak_free_verdict verdict = hak_slab_put(slab, block);
+    if (hak_likely(verdict == HAK_FREE_OK)) {
+        if (hak_unlikely(!slab->is_listed || hak_slab_is_empty(slab))) settle(heap, slab);
+    }
+    return verdict;
+}
+
+static size_t collect(struct hak_heap *heap, struct hak_slab *slab) {
+    size_t count = hak_slab_collect(slab, &heap->doubled);
+    heap->counts.drained_blocks += count;
+    settle(heap, slab);
+    return count;
+}
+
+size_t hak_heap_drain(struct hak_heap *heap) {
+    if (atomic_load_explicit(&heap->inbox, memory_order_relaxed) == NULL) return 0;
+    struct hak_slab *slab = atomic_exchange(&heap->inbox, NULL);
+    struct hak_slab *foreign = NULL;
+    size_t count = 0;
+    while (slab != NULL) {
+        struct hak_slab *next = slab->link; /* ours until `pending` is cleared */
+        if (atomic_load(&slab->owner) == heap) {
+            atomic_exchange(&slab->pending, 0); /* before the summary is read: see remote.c */
+            count += collect(heap, slab);
+        } else {
+            slab->link = foreign;
+            foreign = slab;
+        }
+        slab = next;
+    }
+    hak_remote_notify(foreign);
+    return count;
+}
+
+/* Under the orphans' lock: the first of the next few that has something to give. */
+static struct hak_slab *pop_orphan(hak_class_t cls) {
+    struct hak_slab *last = NULL;
+    for (unsigned tries = 0; tries < HAK_ADOPT_TRIES; tries++) {
+        struct hak_slab *slab = orphans.lists[cls].head;
+        if (slab == NULL || slab == last) return NULL;
+        orphans.lists[cls].head = slab->next;
+        if (slab->nfree > 0 || slab->carved < slab->capacity ||
+            atomic_load_explicit(&slab->summary, memory_order_relaxed) != 0) {
+            return slab;
+        }
+        if (last == NULL) last = slab;
+        slab->next = NULL;
+        if (orphans.lists[cls].head == NULL) {
+            orphans.lists[cls].head = slab;
+        } else {
+            orphans.lists[cls].tail->next = slab;
+        }
+        orphans.lists[cls].tail = slab;
+    }
+    return NULL;
+}
+
+static void push_orphan(struct hak_slab *slab) {
+    hak_class_t cls = slab->cls;
+    hak_lock_take(&orphans.lock);
+    slab->next = orphans.lists[cls].head;
+    if (slab->next == NULL) orphans.lists[cls].tail = slab;
+    atomic_signal_fence(memory_order_release);
+    orphans.lists[cls].head = slab;
+    hak_lock_give(&orphans.lock);
+}
+
+bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls) {
+    if (atomic_load_explicit(&orphans.lists[cls].head, memory_order_relaxed) == NULL) return false;
+    hak_lock_take(&orphans.lock);
+    struct hak_slab *slab = pop_orphan(cls);
+    hak_lock_give(&orphans.lock);
+    if (slab == NULL) return false;
+    slab->is_listed = false;
+    own_slab(heap, slab);
+    collect(heap, slab); /* whatever `pending` says: its holder may still look for the owner */
+    heap->counts.adopted_slabs++;
+    return true;
+}
+
+void hak_heap_orphan_all(struct hak_heap *heap) {
+    hak_heap_drain(heap);
+    for (size_t cls = 0; cls < HAK_CLASSES; cls++) {
+        struct hak_slab *slab;
+        while ((slab = heap->classes[cls].all) != NULL) {
+            if (hak_slab_is_empty(slab) && empty_out(heap, slab)) continue;
+            disown_slab(heap, slab);
+            push_orphan(slab);
+        }
+    }
+    hak_remote_notify(atomic_exchange(&heap->inbox, NULL));
+}
+
+struct hak_slab *hak_heap_pop_emptied(struct hak_heap *heap) {
+    struct hak_slab *slab = heap->emptied;
+    if (slab != NULL) heap->emptied = slab->next;
+    return slab;
+}
+
+void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void *arg) {
+    hak_lock_take(&orphans.lock);
+    for (size_t cls = 0; cls < HAK_CLASSES; cls++) {
+        for (struct hak_slab *slab = orphans.lists[cls].head; slab != NULL; slab = slab->next) {
+            visit(arg, slab);
+        }
+    }
+    hak_lock_give(&orphans.lock);
+}
+
+void hak_heap_after_fork(void) {
+    hak_lock_reset(&orphans.lock);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap.h: a thread's slabs: per class those with free bits, the one being carved, and all of them;
+ * the inbox of slabs with remote frees; and the thread's cache of frees it owes to others.
+ *
+ * Owned by one thread, except the inbox. A slab is in `all` of its class from bind or adopt to
+ * orphan or release; it is `listed` while it has free bits. Heaps are never freed: an ended
+ * thread's heap waits for a new thread, without slabs, so that a late sender always finds an inbox.
+ */
+#ifndef HAK_META_HEAP_H
+#define HAK_META_HEAP_H
+
+#include "src/base/check.h"
+#include "src/base/tunables.h"
+#include "src/meta/slab.h"
+
+struct hak_class_slabs {
+    struct hak_slab *listed; /* with free bits */
+    struct hak_slab *fresh;  /* with blocks never carved; NULL when there is none */
+    struct hak_slab *all;
+};
+
+/* Remote frees not posted yet: blocks of one bitmap word. */
+struct hak_sender_entry {
+    struct hak_slab *slab; /* NULL: empty */
+    uint64_t bits;
+    unsigned word;
+};
+
+/* Counts of slow-path events; owner only, read by stats at quiescence. */
+struct hak_heap_counts {
+    uint64_t refills, refill_blocks, overflow_blocks;
+    uint64_t posted_blocks, drained_blocks, adopted_slabs;
+};
+
+struct hak_heap {
+    uint32_t id;  /* constant */
+    uint32_t tag; /* id << TAG_SHIFT: constant */
+
+    /* Owner only. */
+    struct hak_slab *emptied; /* wholly free, unbound from this heap; the tiers release them */
+    void *doubled;         /* a block that was freed twice, seen on a slow path; the front asks */
+    uint32_t sender_frees; /* since the last flush */
+    struct hak_sender_entry senders[HAK_SENDER_ENTRIES];
+    struct hak_class_slabs classes[HAK_CLASSES];
+    struct hak_heap_counts counts;
+
+    /* Any thread pushes, the owner takes all: seq_cst (remote.c). */
+    HAK_ALIGNED(HAK_LINE_BYTES) _Atomic(struct hak_slab *) inbox;
+};
+
+void hak_heap_init(struct hak_heap *heap, uint32_t id);
+
+/* A span becomes a slab of this heap, ready to be carved; false when metadata is out. */
+bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls);
+
+/* The first slab with free bits, or with blocks never carved; NULL when there is none. */
+HAK_INLINE struct hak_slab *hak_heap_listed(const struct hak_heap *heap, hak_class_t cls) {
+    return heap->classes[cls].listed;
+}
+HAK_INLINE struct hak_slab *hak_heap_fresh(const struct hak_heap *heap, hak_class_t cls) {
+    return heap->classes[cls].fresh;
+}
+
+/* As hak_slab_take_word and hak_slab_carve, and keeps the lists right. */
+uint64_t hak_heap_take_word(struct hak_heap *heap, struct hak_slab *slab, unsigned want,
+                            unsigned *first_index);
+unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned want,
+                        unsigned *first_index);
+
+/* A block of one of this heap's slabs comes back; constant time. */
+enum hak_free_verdict hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block);
+
+/* Takes in all remote frees posted to this heap; returns the number of blocks. */
+size_t hak_heap_drain(struct hak_heap *heap);
+
+/* Adopts an orphan of the class that has free or uncarved blocks; false when there is none. The
+ * only place where a slab without an owner gets one. */
+bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls);
+
+/* The thread ends: every slab becomes an orphan, or is emptied when wholly free. Bins and sender
+ * cache have been flushed. */
+void hak_heap_orphan_all(struct hak_heap *heap);
+
+/* Pops a slab that the tier that owns its span must release; NULL when there is none. */
+struct hak_slab *hak_heap_pop_emptied(struct hak_heap *heap);
+
+/* Remote frees (remote.c). `block` is known to begin a block of `slab`, which `heap` does not own.
+ */
+void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *block);
+void hak_remote_flush(struct hak_heap *heap);
+
+/* Posts at once, without a cache: for threads that have no heap any more. Returns the bits whose
+ * blocks had been posted before. */
+uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits);
+
+/* Hands each slab of a chain of links to its owner's inbox; the caller holds their `pending`. */
+void hak_remote_notify(struct hak_slab *list);
+
+/* Walks over orphans, for audit and stats: under the lock, at quiescence. */
+void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void *arg);
+
+void hak_heap_after_fork(void);
+
+#endif

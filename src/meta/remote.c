@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * remote.c: frees by threads that do not own the slab.
+ *
+ * A sender gathers frees of one bitmap word in a cache entry and posts them with one fetch_or;
+ * blocks are never written, and after the fetch_or the sender does not look at the block again.
+ *
+ *   sender                               owner (hak_heap_drain)
+ *   S1  remote[w] |= bits                D1  take the whole inbox
+ *   S2  summary   |= 1 << w              D2  pending := 0
+ *   S3  pending: 0 -> 1 ?                D3  summary := 0, was s
+ *   S4    then push on owner's inbox     D4  for w in s: remote[w] := 0, was the freed blocks
+ *
+ * All of these are sequentially consistent.
+ *
+ * No free is lost. Let S3 find pending = 1: whoever set it has not been drained yet, so D2 of that
+ * drain comes after S3, D3 after D2 sees S2, D4 sees S1. Let S3 find 0: the sender pushes, and the
+ * next drain sees everything. S2 and S3 may be skipped when a load finds the bit or the flag set
+ * already, by the same argument with the load in the place of S3.
+ *
+ * `link` belongs to the one who moved pending from 0 to 1, then to the inbox, then to the drain
+ * until D2. The inbox is pushed by CAS and taken whole, so no node is taken from the middle and an
+ * address that comes back does no harm.
+ *
+ * A slab may be released and its header reused while a late sender stands between S1 and S3,
+ * because another sender's post brought its blocks home. Release moves pending from 0 to 1 and
+ * keeps it: then S3 does nothing. If the header is a slab again, S2 leaves a bit for a word that
+ * holds nothing or does not exist (collect skips both) and S3/S4 push the new slab to its own
+ * owner, who finds nothing. If pending was 1 already the slab is in an inbox and is not released.
+ *
+ * Owners change. An exiting owner first makes each slab an orphan (owner := NULL) and then hands on
+ * its inbox. The pusher of S4 looks at the owner again: if it is no longer the one it pushed to, it
+ * takes that inbox whole and notifies each slab in it anew; either it or the exiting owner finds
+ * the slab, since push, take, and both accesses to `owner` are ordered. For an orphan nobody is
+ * told: pending is cleared and the bits stay, because adopt sets the owner first and then collects
+ * whatever `pending` says. The clearing thread then looks again: if bits are there and an adopter
+ * came between, it notifies the adopter, who may have collected before the bits were set.
+ */
+#include "src/meta/heap.h"
+
+#include "src/base/bits.h"
+
+static void push(struct hak_heap *heap, struct hak_slab *slab) {
+    struct hak_slab *head = atomic_load(&heap->inbox);
+    do {
+        slab->link = head;
+    } while (!atomic_compare_exchange_weak(&heap->inbox, &head, slab));
+}
+
+/* Puts `list` in front of `rest`; both chained by links that the caller holds. */
+static struct hak_slab *join(struct hak_slab *list, struct hak_slab *rest) {
+    if (list == NULL) return rest;
+    struct hak_slab *tail = list;
+    while (tail->link != NULL)
+        tail = tail->link;
+    tail->link = rest;
+    return list;
+}
+
+/* Clears the flag of an orphan; true when it must be notified after all, with the flag held. */
+static bool leave_to_adopter(struct hak_slab *slab) {
+    atomic_store(&slab->pending, 0);
+    return atomic_load(&slab->summary) != 0 && atomic_load(&slab->owner) != NULL &&
+           atomic_exchange(&slab->pending, 1) == 0;
+}
+
+void hak_remote_notify(struct hak_slab *list) {
+    while (list != NULL) {
+        struct hak_slab *slab = list;
+        list = slab->link;
+        struct hak_heap *heap = atomic_load(&slab->owner);
+        if (heap == NULL) {
+            if (leave_to_adopter(slab)) {
+                slab->link = list;
+                list = slab;
+            }
+            continue;
+        }
+        push(heap, slab);
+        if (atomic_load(&slab->owner) != heap) {
+            list = join(atomic_exchange(&heap->inbox, NULL), list);
+        }
+    }
+}
+
+uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits) {
+    uint64_t mark = (uint64_t)1 << word;
+    uint64_t before = atomic_fetch_or(hak_slab_remote_word(slab, word), bits);
+    if ((atomic_load(&slab->summary) & mark) == 0) atomic_fetch_or(&slab->summary, mark);
+    if (atomic_load(&slab->pending) == 0 && atomic_exchange(&slab->pending, 1) == 0) {
+        slab->link = NULL;
+        hak_remote_notify(slab);
+    }
+    return before & bits;
+}
+
+static void post_entry(struct hak_heap *heap, struct hak_sender_entry *entry) {
+    struct hak_slab *slab = entry->slab;
+    uint32_t stride = slab->stride; /* after the post the slab may be gone */
+    char *first = hak_slab_block(slab, entry->word << HAK_WORD_SHIFT);
+    entry->slab = NULL;
+    heap->counts.posted_blocks += hak_bits_count(entry->bits);
+    uint64_t twice = hak_remote_post(slab, entry->word, entry->bits);
+    if (hak_unlikely(twice != 0)) heap->doubled = first + hak_bits_lowest(twice) * stride;
+}
+
+void hak_remote_flush(struct hak_heap *heap) {
+    heap->sender_frees = 0;
+    for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
+        if (heap->senders[i].slab != NULL) post_entry(heap, &heap->senders[i]);
+    }
+}
+
+void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *block) {
+    unsigned index = hak_slab_index(slab, block);
+    unsigned word = index >> HAK_WORD_SHIFT;
+    uint64_t bit = (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
+    /* Consecutive slabs and words spread over the entries. */
+    uintptr_t hash =
+        ((uintptr_t)slab / HAK_SPAN_META_BYTES * HAK_SLAB_WORDS_MAX + word) * 0x9e3779b97f4a7c15u;
+    struct hak_sender_entry *entry = &heap->senders[hash >> (64 - HAK_SENDER_SHIFT)];
+    if (entry->slab != slab || entry->word != word) {
+        if (entry->slab != NULL) post_entry(heap, entry);
+        entry->slab = slab;
+        entry->word = word;
+        entry->bits = 0;
+    }
+    if (hak_unlikely((entry->bits & bit) != 0)) heap->doubled = (void *)(uintptr_t)block;
+    entry->bits |= bit;
+    if (++heap->sender_frees >= HAK_SENDER_FLUSH_FREES) hak_remote_flush(heap);
+}

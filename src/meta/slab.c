@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slab.c: the two bitmaps of a slab. See slab.h for the invariant.
+ */
+#include "src/meta/slab.h"
+
+#include "src/base/bits.h"
+#include "src/base/check.h"
+#include "src/base/tunables.h"
+#include "src/meta/arena.h"
+
+#include <string.h>
+
+size_t hak_slab_span_bytes(hak_class_t cls) {
+    size_t want = (size_t)hak_sizeclass_stride(cls) * HAK_MID_PAGE_BLOCKS;
+    if (want <= HAK_SLAB_BYTES) return HAK_SLAB_BYTES;
+    return (size_t)1 << hak_log2_up(want);
+}
+
+static size_t bitmap_bytes(unsigned words) {
+    /* Each bitmap begins a line, so that senders and owner write different ones. */
+    return 2 * hak_round_up(words * sizeof(uint64_t), HAK_LINE_BYTES);
+}
+
+static unsigned words_of(size_t capacity) {
+    size_t words = (capacity + HAK_WORD_BITS - 1) >> HAK_WORD_SHIFT;
+    size_t line = HAK_LINE_BYTES / sizeof(uint64_t);
+    return (unsigned)hak_round_up(words, line);
+}
+
+bool hak_slab_bind(struct hak_slab *slab, hak_class_t cls) {
+    uint32_t stride = hak_sizeclass_stride(cls);
+    size_t capacity = slab->span.bytes / stride;
+    hak_assert(capacity >= 1 && capacity <= HAK_SLAB_BLOCKS_MAX);
+    unsigned words = words_of(capacity);
+    uint64_t *bits = hak_arena_alloc(bitmap_bytes(words));
+    if (bits == NULL) return false;
+    slab->reciprocal = (((uint64_t)1 << HAK_RECIPROCAL_SHIFT) + stride - 1) / stride;
+    slab->free_bits = bits;
+    slab->stride = stride;
+    slab->capacity = (uint16_t)capacity;
+    slab->words = (uint8_t)words;
+    slab->cls = cls;
+    slab->nfree = 0;
+    slab->carved = 0;
+    slab->low_word = 0;
+    slab->is_listed = false;
+    return true;
+}
+
+void hak_slab_unbind(struct hak_slab *slab) {
+    hak_assert(hak_slab_is_empty(slab));
+    hak_arena_free(slab->free_bits, bitmap_bytes(slab->words));
+    slab->free_bits = NULL;
+}
+
+enum hak_free_verdict hak_slab_put(struct hak_slab *slab, const void *block) {
+    unsigned index = hak_slab_index(slab, block);
+    if (hak_unlikely(hak_slab_block(slab, index) != block)) return HAK_FREE_INSIDE;
+    if (hak_unlikely(index >= slab->carved)) return HAK_FREE_DOUBLE;
+    unsigned word = index >> HAK_WORD_SHIFT;
+    uint64_t bit = (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
+    if (hak_unlikely((slab->free_bits[word] & bit) != 0)) return HAK_FREE_DOUBLE;
+    slab->free_bits[word] |= bit;
+    slab->nfree++;
+    if (word < slab->low_word) slab->low_word = (uint8_t)word;
+    return HAK_FREE_OK;
+}
+
+/* The lowest `want` set bits of a word. */
+static uint64_t lowest_bits(uint64_t word, unsigned want) {
+    uint64_t rest = word;
+    while (want-- > 0)
+        rest &= rest - 1;
+    return word ^ rest;
+}
+
+uint64_t hak_slab_take_word(struct hak_slab *slab, unsigned want, unsigned *first_index) {
+    hak_assert(want >= 1 && want <= HAK_WORD_BITS);
+    if (slab->nfree == 0) return 0;
+    unsigned word = slab->low_word;
+    while (slab->free_bits[word] == 0)
+        word++;
+    hak_assert(word < slab->words);
+    uint64_t bits = slab->free_bits[word];
+    unsigned count = hak_bits_count(bits);
+    if (count > want) {
+        bits = lowest_bits(bits, want);
+        count = want;
+    }
+    slab->free_bits[word] ^= bits;
+    slab->nfree = (uint16_t)(slab->nfree - count);
+    slab->low_word = (uint8_t)word;
+    *first_index = word << HAK_WORD_SHIFT;
+    return bits;
+}
+
+unsigned hak_slab_carve(struct hak_slab *slab, unsigned want, unsigned *first_index) {
+    unsigned left = (unsigned)slab->capacity - slab->carved;
+    unsigned count = want < left ? want : left;
+    *first_index = slab->carved;
+    slab->carved = (uint16_t)(slab->carved + count);
+    return count;
+}
+
+/* The bits of a word whose blocks have been carved. */
+static uint64_t carved_bits(const struct hak_slab *slab, unsigned word) {
+    unsigned first = word << HAK_WORD_SHIFT;
+    if (slab->carved >= first + HAK_WORD_BITS) return UINT64_MAX;
+    if (slab->carved <= first) return 0;
+    return ((uint64_t)1 << (slab->carved - first)) - 1;
+}
+
+unsigned hak_slab_collect(struct hak_slab *slab, void **doubled) {
+    /* seq_cst: the partner is the sender's fetch_or (remote.c); a bit for a word that does not
+     * exist is a late sender's mark on the slab that this header was before. */
+    uint64_t summary = atomic_exchange(&slab->summary, 0);
+    unsigned count = 0;
+    while (summary != 0) {
+        unsigned word = hak_bits_lowest(summary);
+        summary &= summary - 1;
+        if (word >= slab->words) break;
+        uint64_t bits = atomic_exchange(hak_slab_remote_word(slab, word), 0);
+        if (bits == 0) continue;
+        uint64_t twice = bits & (slab->free_bits[word] | ~carved_bits(slab, word));
+        if (hak_unlikely(twice != 0)) {
+            *doubled = hak_slab_block(slab, (word << HAK_WORD_SHIFT) + hak_bits_lowest(twice));
+            bits &= ~twice;
+        }
+        slab->free_bits[word] |= bits;
+        count += hak_bits_count(bits);
+        if (word < slab->low_word) slab->low_word = (uint8_t)word;
+    }
+    slab->nfree = (uint16_t)(slab->nfree + count);
+    return count;
+}
+
+void hak_slab_reset(struct hak_slab *slab) {
+    hak_assert(hak_slab_is_empty(slab));
+    memset(slab->free_bits, 0, slab->words * sizeof(uint64_t));
+    slab->nfree = 0;
+    slab->carved = 0;
+    slab->low_word = 0;
+    slab->span.zeroed = false;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slab.h: a span cut into equal blocks of one class, and where each of its blocks is.
+ *
+ * Conservation, for every slab at every quiescent point:
+ *
+ *   live + in bins + free bits + remote bits + in senders' caches + never carved = capacity
+ *
+ * and each block is in exactly one of these places. `carved - nfree` is the slab's count of active
+ * blocks; it changes only in hak_slab_carve, hak_slab_take_word, hak_slab_put and hak_slab_collect,
+ * each of which changes the bits in the same breath, so that count and bits cannot part.
+ *
+ * Blocks are never written: a block's state is a bit in the free bitmap (owner) or in the remote
+ * bitmap (any thread), both out of line. The remote protocol is in remote.c.
+ */
+#ifndef HAK_META_SLAB_H
+#define HAK_META_SLAB_H
+
+#include "src/base/attrs.h"
+#include "src/base/sizeclass.h"
+#include "src/meta/span.h"
+
+#include <stdatomic.h>
+
+struct hak_heap;
+
+struct hak_slab {
+    struct hak_span span; /* constant while bound, but for `zeroed` (owner only) */
+
+    /* Constant while bound. */
+    uint64_t reciprocal; /* ceil(2^40 / stride) */
+    uint64_t *free_bits; /* words: owner only */
+    uint32_t stride;
+    uint16_t capacity;
+    uint8_t words;
+    hak_class_t cls;
+
+    /* Owner only. */
+    uint16_t nfree;   /* free bits that are set */
+    uint16_t carved;  /* blocks that were ever handed out since the slab was last whole */
+    uint8_t low_word; /* no free bit lies in a word before it */
+    bool is_listed;   /* on its class's list of slabs with free bits */
+
+    /* Shared line. owner, summary and pending are sequentially consistent (remote.c says why). */
+    HAK_ALIGNED(HAK_LINE_BYTES) _Atomic(struct hak_heap *) owner; /* NULL: orphan, or no slab */
+    _Atomic uint64_t summary; /* bit w: the remote word w may hold bits */
+    _Atomic uint32_t pending; /* 1: someone holds the right to use `link` */
+    struct hak_slab *link;    /* next in an inbox; belongs to the holder of `pending` */
+
+    /* Owner only; the orphan list's lock while there is no owner. */
+    struct hak_slab *next, *prev;         /* class's list of slabs with free bits */
+    struct hak_slab *all_next, *all_prev; /* class's list of all slabs */
+};
+_Static_assert(sizeof(struct hak_slab) <= HAK_SPAN_META_BYTES, "a slab is a span header");
+
+#define HAK_RECIPROCAL_SHIFT 40
+
+/* Span bytes that a class is cut from. */
+size_t hak_slab_span_bytes(hak_class_t cls);
+
+/* Cuts a span: allocates the bitmaps and sets all fields but the lists; no owner yet. False when
+ * metadata is out; the span is untouched then. */
+bool hak_slab_bind(struct hak_slab *slab, hak_class_t cls);
+
+/* Frees the bitmaps. The slab is wholly free and its `pending` is held by the caller; it stays
+ * held, so that late senders leave the header alone until it is bound again. */
+void hak_slab_unbind(struct hak_slab *slab);
+
+HAK_INLINE struct hak_slab *hak_slab_of_span(struct hak_span *span) {
+    return (struct hak_slab *)(void *)span;
+}
+
+/* Remote bits follow the free bits; post with fetch_or, collect with exchange. */
+HAK_INLINE _Atomic uint64_t *hak_slab_remote_word(const struct hak_slab *slab, unsigned word) {
+    return (_Atomic uint64_t *)(void *)slab->free_bits + slab->words + word;
+}
+
+/* The only place where an index becomes an address, and back. */
+HAK_INLINE void *hak_slab_block(const struct hak_slab *slab, unsigned index) {
+    return slab->span.base + (size_t)index * slab->stride;
+}
+
+HAK_INLINE unsigned hak_slab_index(const struct hak_slab *slab, const void *block) {
+    uint64_t offset = (uint64_t)((const char *)block - slab->span.base);
+    return (unsigned)(offset * slab->reciprocal >> HAK_RECIPROCAL_SHIFT);
+}
+
+/* What a free was found to be. */
+enum hak_free_verdict { HAK_FREE_OK, HAK_FREE_INSIDE, HAK_FREE_DOUBLE };
+
+/* Whether `block` is where a block of this slab begins. Any thread. */
+HAK_INLINE bool hak_slab_is_block(const struct hak_slab *slab, const void *block) {
+    unsigned index = hak_slab_index(slab, block);
+    return index < slab->capacity && hak_slab_block(slab, index) == block;
+}
+
+/* Owner: a block comes back. */
+enum hak_free_verdict hak_slab_put(struct hak_slab *slab, const void *block);
+
+/* Owner: takes up to `want` (1..64) of the lowest free blocks, all of one word; returns the word's
+ * first index and the taken bits; 0 bits when there is none. */
+uint64_t hak_slab_take_word(struct hak_slab *slab, unsigned want, unsigned *first_index);
+
+/* Owner: takes up to `want` never-carved blocks in a row; returns their number and first index. */
+unsigned hak_slab_carve(struct hak_slab *slab, unsigned want, unsigned *first_index);
+
+/* Owner: takes the remote bits into the free bits; returns the number of blocks, or sets *doubled
+ * to a block that was free already. */
+unsigned hak_slab_collect(struct hak_slab *slab, void **doubled);
+
+/* Owner: a wholly free slab becomes uncarved again. */
+void hak_slab_reset(struct hak_slab *slab);
+
+HAK_INLINE bool hak_slab_is_empty(const struct hak_slab *slab) {
+    return slab->nfree == slab->carved;
+}
+
+#endif

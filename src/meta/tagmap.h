@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tagmap.h: address -> owner and class, and the window of addresses that it covers.
+ *
+ * All spans of span sources lie in one window of the address space, [0, 2^k), which begins where
+ * nothing else lives: programs, libraries and stacks are placed above 2^46. One entry stands for
+ * each slab-sized piece of the window, so `p >> 16` compared with the window's size is the only
+ * range check, and it refuses non-canonical pointers too. The window's size follows the machine's
+ * memory and RLIMIT_AS, so one single-level map serves where a map of the whole address space
+ * could not be reserved (`ulimit -v`); the map's pages are memory only where spans are.
+ *
+ * An entry's tag is `heap id << 11 | bin offset`; xor with a heap's own tag gives the bin offset of
+ * an own block, and more than any bin offset for everything else. Only the owner of a heap id sees
+ * that id match, so a stale tag always reads as remote. docs/design.md has the
+ * measurements.
+ */
+#ifndef HAK_META_TAGMAP_H
+#define HAK_META_TAGMAP_H
+
+#include "src/base/attrs.h"
+#include "src/base/geometry.h"
+#include "src/meta/span.h"
+
+#include <stdatomic.h>
+
+struct hak_tag_entry {
+    _Atomic uint32_t tag;  /* relaxed: the owner reads its own writes, others any value but 0s */
+    _Atomic uint32_t span; /* number of the span's header; release on set, acquire on look-up */
+};
+
+/* Constant after hak_tagmap_init. */
+struct hak_tagmap {
+    struct hak_tag_entry *entries;
+    uintptr_t slots; /* entries; 0 before init, so that nothing is found */
+};
+extern struct hak_tagmap hak_tagmap;
+
+/* Chooses and reserves the window; false when address space is out. Once, before other threads. */
+bool hak_tagmap_init(void);
+
+/* Memory for a span inside the window, `align` a power of two of at least a slab; NULL when out.
+ * Released by hak_tagmap_unmap_window. Any thread. */
+void *hak_tagmap_map_window(size_t bytes, size_t align);
+void hak_tagmap_unmap_window(void *base, size_t bytes);
+
+/* Enters a span, with tag 0, or clears it. */
+void hak_tagmap_enter(struct hak_span *span);
+void hak_tagmap_clear(const struct hak_span *span);
+
+/* Sets the tag of all of a span's entries. */
+void hak_tagmap_set_tag(const struct hak_span *span, uint32_t tag);
+
+/* The entry of an address; at least `slots` for those outside the window. */
+HAK_INLINE uintptr_t hak_tagmap_slot(const void *address) {
+    return ((uintptr_t)address - HAK_WINDOW_BASE) >> HAK_SLAB_SHIFT;
+}
+
+/* The span that an address lies in, by the map alone; NULL for everything else. */
+HAK_INLINE struct hak_span *hak_tagmap_span(const void *address) {
+    uintptr_t slot = hak_tagmap_slot(address);
+    if (slot >= hak_tagmap.slots) return NULL;
+    uint32_t number = atomic_load_explicit(&hak_tagmap.entries[slot].span, memory_order_acquire);
+    return number == 0 ? NULL : hak_span_of_number(number);
+}
+
+size_t hak_tagmap_bytes(void);
+void hak_tagmap_after_fork(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock.h: a small lock for short critical sections.
+ *
+ * Every lock of hakmem is a leaf: its holder takes no other lock, calls no other slot and makes no
+ * call that allocates. Fork: no handler takes these locks, since a handler that waits for a thread
+ * that waits for a stdio lock is the classic deadlock; instead each critical section changes its
+ * structure by single stores that leave it valid at every instant, and the child of a fork begins
+ * with all locks open (front/fork.c). The snapshot that fork takes of another thread's stores is a
+ * prefix of its program order: a store after the page was copied waits for the fork to end.
+ */
+#ifndef HAK_OS_LOCK_H
+#define HAK_OS_LOCK_H
+
+#include "src/base/attrs.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct hak_lock {
+    _Atomic uint32_t held; /* 0 or 1; acquire on taking pairs with release on giving */
+};
+
+void hak_lock_take_slow(struct hak_lock *lock);
+
+HAK_INLINE bool hak_lock_try(struct hak_lock *lock) {
+    return atomic_exchange_explicit(&lock->held, 1, memory_order_acquire) == 0;
+}
+
+HAK_INLINE void hak_lock_take(struct hak_lock *lock) {
+    if (hak_unlikely(!hak_lock_try(lock))) hak_lock_take_slow(lock);
+}
+
+HAK_INLINE void hak_lock_give(struct hak_lock *lock) {
+    atomic_store_explicit(&lock->held, 0, memory_order_release);
+}
+
+/* Opens the lock whoever held it: only in the child of a fork, where no other thread exists. */
+HAK_INLINE void hak_lock_reset(struct hak_lock *lock) {
+    hak_lock_give(lock);
+}
+
+#endif

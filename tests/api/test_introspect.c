@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_introspect.c: what a program may ask the allocator about itself by libc's names: mallopt,
+ * mallinfo, mallinfo2, malloc_info, malloc_stats and malloc_trim.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "tests/api/names.h"
+#include "tests/api/suite.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+
+static size_t live_bytes(void) {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+static void mallopt_accepts_the_known_parameters(void **state) {
+    (void)state;
+    assert_int_equal(mallopt(M_MXFAST, 64), 1);
+    assert_int_equal(mallopt(M_TRIM_THRESHOLD, 1 << 20), 1);
+    assert_int_equal(mallopt(M_MMAP_THRESHOLD, 1 << 20), 1);
+    assert_int_equal(mallopt(M_ARENA_MAX, 4), 1);
+    assert_int_equal(mallopt(M_PERTURB, 0), 1);
+}
+
+static void mallopt_refuses_unknown_parameters(void **state) {
+    (void)state;
+    assert_int_equal(mallopt(123456, 1), 0);
+    assert_int_equal(mallopt(-123456, 1), 0);
+}
+
+static void *grown[20000];
+
+static void grow_small(void) {
+    for (size_t i = 0; i < COUNT_OF(grown); i++) {
+        grown[i] = mem.malloc(160);
+        assert_non_null(grown[i]);
+        memset(grown[i], 1, 160);
+    }
+}
+
+static void shrink_small(void) {
+    for (size_t i = 0; i < COUNT_OF(grown); i++) {
+        mem.free(grown[i]);
+        grown[i] = NULL;
+    }
+}
+
+static void mallinfo2_counts_small_live_bytes(void **state) {
+    (void)state;
+    const size_t total = COUNT_OF(grown) * 160;
+    const size_t before = mallinfo2().uordblks;
+    grow_small();
+    const size_t during = mallinfo2().uordblks;
+    shrink_small();
+    const size_t after = mallinfo2().uordblks;
+    assert_true(during >= before + total - 64 * KIB);
+    assert_true(during <= before + total + total / 2);
+    assert_true(after <= during - total / 2);
+}
+
+static void mallinfo2_counts_large_live_bytes(void **state) {
+    (void)state;
+    const size_t before = live_bytes();
+    void *blocks[8];
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        blocks[i] = mem.malloc(3 * MIB);
+        assert_non_null(blocks[i]);
+    }
+    const size_t during = live_bytes();
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        mem.free(blocks[i]);
+    }
+    assert_true(during >= before + 24 * MIB);
+    assert_true(during <= before + 40 * MIB);
+    assert_true(live_bytes() <= before + 8 * MIB);
+}
+
+static void mallinfo_saturates_instead_of_wrapping(void **state) {
+    (void)state;
+    struct mallinfo (*old_mallinfo)(void) = NULL;
+    void *address = dlsym(RTLD_DEFAULT, "mallinfo");
+    assert_non_null(address);
+    memcpy((void *)&old_mallinfo, &address, sizeof(address));
+    void *huge = mem.malloc(5 * GIB);
+    if (huge == NULL) skip(); /* a machine with less address space than that */
+    const struct mallinfo info = old_mallinfo();
+    mem.free(huge);
+    assert_true(info.arena >= 0);
+    assert_true(info.hblkhd >= 0);
+    assert_true(info.uordblks >= 0);
+    assert_true(info.fordblks >= 0);
+    assert_true(info.hblkhd == INT_MAX || info.uordblks == INT_MAX);
+}
+
+static void malloc_info_writes_xml(void **state) {
+    (void)state;
+    char *text = NULL;
+    size_t text_bytes = 0;
+    FILE *file = open_memstream(&text, &text_bytes);
+    assert_non_null(file);
+    const int result = malloc_info(0, file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(strncmp(text, "<malloc", 7), 0);
+    assert_non_null(strstr(text, "</malloc>"));
+    mem.free(text);
+}
+
+static void malloc_info_refuses_options(void **state) {
+    (void)state;
+    char *text = NULL;
+    size_t text_bytes = 0;
+    FILE *file = open_memstream(&text, &text_bytes);
+    assert_non_null(file);
+    errno = 0;
+    const int result = malloc_info(1, file);
+    const int after = errno;
+    assert_int_equal(fclose(file), 0);
+    assert_true(result == EINVAL || (result == -1 && after == EINVAL));
+    assert_int_equal(text_bytes, 0);
+    mem.free(text);
+}
+
+static void malloc_stats_writes_to_stderr(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    const int kept = dup(2);
+    assert_true(kept >= 0);
+    assert_int_equal(dup2(ends[1], 2), 2);
+    malloc_stats();
+    fflush(stderr);
+    assert_int_equal(dup2(kept, 2), 2);
+    close(kept);
+    close(ends[1]);
+    char text[64];
+    const ssize_t got = read(ends[0], text, sizeof(text));
+    close(ends[0]);
+    assert_true(got > 0);
+}
+
+/* Touches 64 MiB in small blocks, frees them, trims, and says what stayed resident. */
+static size_t left_after_trim(int *result) {
+    enum { BLOCKS = 64 * 1024 };
+    static void *blocks[BLOCKS];
+    const size_t before = statm_bytes(1);
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = mem.malloc(1000);
+        assert_non_null(blocks[i]);
+        memset(blocks[i], 1, 1000);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        mem.free(blocks[i]);
+    }
+    *result = malloc_trim(0);
+    const size_t after = statm_bytes(1);
+    return after > before ? after - before : 0;
+}
+
+static void malloc_trim_gives_free_memory_back(void **state) {
+    (void)state;
+    int result = -1;
+    const size_t left = left_after_trim(&result);
+    assert_true(left <= 8 * MIB);
+    assert_true(result == 0 || result == 1);
+}
+
+static void malloc_trim_leaves_live_blocks_alone(void **state) {
+    (void)state;
+    enum { BLOCKS = 2000 };
+    static void *blocks[BLOCKS];
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = mem.malloc(i * 10);
+        assert_non_null(blocks[i]);
+        pattern_write(blocks[i], i * 10, i);
+    }
+    for (unsigned i = 0; i < BLOCKS; i += 2) {
+        mem.free(blocks[i]);
+    }
+    malloc_trim(0);
+    for (unsigned i = 1; i < BLOCKS; i += 2) {
+        assert_pattern(blocks[i], i * 10, i);
+        mem.free(blocks[i]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mallinfo2_counts_small_live_bytes),
+        cmocka_unit_test(mallinfo2_counts_large_live_bytes),
+        cmocka_unit_test(mallinfo_saturates_instead_of_wrapping),
+        cmocka_unit_test(malloc_info_writes_xml),
+        cmocka_unit_test(malloc_info_refuses_options),
+        cmocka_unit_test(malloc_stats_writes_to_stderr),
+        cmocka_unit_test(malloc_trim_gives_free_memory_back),
+        cmocka_unit_test(malloc_trim_leaves_live_blocks_alone),
+        cmocka_unit_test(mallopt_accepts_the_known_parameters),
+        cmocka_unit_test(mallopt_refuses_unknown_parameters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Which allocators take part: nobody is dropped in silence."""
+
+import hashlib
+import tempfile
+import unittest
+from pathlib import Path
+
+import support
+
+import arms
+
+TOML = """
+[[allocator]]
+name = "glibc"
+sonames = ["libc.so.6"]
+package = "libc6"
+
+[[allocator]]
+name = "nowhere"
+sonames = ["libnowhere.so.9"]
+package = "libnowhere9"
+"""
+
+
+class Peers(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.toml = Path(self.folder.name) / "allocators.toml"
+        self.toml.write_text(TOML)
+        self.library = Path(self.folder.name) / "libmine.so"
+        self.library.write_bytes(b"not really")
+
+    def test_a_missing_one_stays_and_says_why(self):
+        baseline, nowhere = arms.peers(self.toml, {})
+        self.assertIsNone(baseline.missing)
+        self.assertEqual(nowhere.missing, "not installed (package libnowhere9)")
+
+    def test_an_override_replaces_a_file_or_adds_an_arm(self):
+        listed = arms.peers(self.toml, {"nowhere": str(self.library), "extra": "/no/such.so"})
+        self.assertEqual([a.name for a in listed], ["glibc", "nowhere", "extra"])
+        self.assertEqual(listed[1].sha256, hashlib.sha256(b"not really").hexdigest())
+        self.assertEqual(listed[2].missing, "no file such.so")
+
+    def test_the_record_holds_no_path(self):
+        for arm in arms.peers(self.toml, {"nowhere": str(self.library)}):
+            for value in arm.record().values():
+                self.assertNotIn("/", value or "")
+
+    def test_the_null_arm_is_a_copy_of_our_first_library(self):
+        listed = arms.peers(self.toml, {}) + arms.hakmem_arms([("mine", str(self.library))])
+        null, original = arms.null_arm(listed, self.folder.name)
+        self.assertEqual(original.name, "mine")
+        self.assertNotEqual(null.path, original.path)
+        self.assertEqual(arms.sha256_of(null.path), original.sha256)
+
+    def test_the_declared_peers_can_be_read(self):
+        names = [a.name for a in arms.peers(support.COMPARE / "allocators.toml", {})]
+        self.assertEqual(names, ["glibc", "jemalloc", "mimalloc", "tcmalloc"])
+
+
+if __name__ == "__main__":
+    unittest.main()

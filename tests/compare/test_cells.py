@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""A run that fails is a cell of the table: tiny programs that crash, hang, err and lie."""
+
+import io
+import os
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+import jsonschema
+import support
+
+import arms
+import proof
+import records
+import report
+from launch import Launcher
+from progress import Progress
+from runner import Runner
+from summary import Summary
+from workloads import Row, Workload
+
+# Under the arm `odd` (a second name of libc) a program may misbehave: at once, or only when it is
+# not being proved.
+ODD = "case $LD_PRELOAD in *libodd*) {};; esac; echo same"
+LATER = ODD.format('[ "$HAK_PROBE_OUT" ] || {}')
+REPORT = '{"ns_per_op":12.5,"hwm_kib":900,"checksum":"%s","errors":%s}'
+
+
+def script(name, text, timeout_s=10, kind=Row, **fields):
+    return kind(name, ("/bin/sh", "-c", text), timeout_s, **fields)
+
+
+class Cells(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.scratch = Path(folder.name)
+        self.libc = arms.loader_cache()["libc.so.6"]
+        os.symlink(self.libc, self.scratch / "libodd.so")
+        shutil.copy(support.PROBE, self.scratch / "libidle.so")
+
+    def arm(self, name, kind, file):
+        return arms.arm_of_file(name, kind, str(file), lambda _: "1")
+
+    def compare(self, rows, blocks=2):
+        """The summary of a session of these rows under glibc, `odd` and `idle`."""
+        present = [
+            self.arm("glibc", "system", self.libc),
+            self.arm("odd", "system", self.scratch / "libodd.so"),
+            self.arm("idle", "peer", self.scratch / "libidle.so"),
+        ]
+        writer = records.Writer(self.scratch / "runs.jsonl")
+        session = support.made_up_session(blocks=0)[0]
+        session["plan"]["null_of"] = None
+        session |= {"arms": [a.record() for a in present] + [support.arm_line("x", "peer", "no")],
+                    "workloads": [row.record() for row in rows]}
+        writer.write(**session)
+        launcher = Launcher(support.LAUNCH, self.scratch)
+        runner = Runner(launcher, support.PROBE, rows, present, writer, 1, Progress(io.StringIO()))
+        runner.prove_all()
+        runner.measure_all(0, blocks)
+        writer.close()
+        lines = records.read(self.scratch / "runs.jsonl")
+        validator = jsonschema.Draft202012Validator(support.schema())
+        for line in lines:
+            validator.validate(line)
+        self.assertNotIn(str(self.scratch), (self.scratch / "runs.jsonl").read_text())
+        return Summary(lines)
+
+    def test_every_way_to_fail_has_its_words(self):
+        rows = [
+            script("well", "echo same"),
+            script("crash", ODD.format("kill -SEGV $$")),
+            script("crash later", LATER.format("kill -ABRT $$")),
+            script("hang", LATER.format("sleep 60"), timeout_s=0.5),
+            script("status", ODD.format("exit 3")),
+            script("lie", LATER.format("echo other")),
+        ]
+        summary = self.compare(rows)
+        words = {row.name: summary.time.cells[row.name, "odd"].words for row in rows}
+        self.assertEqual(words, {
+            "well": None, "crash": "crash SIGSEGV", "crash later": "crash SIGABRT",
+            "hang": "timeout", "status": "exit 3", "lie": "wrong data"})
+        for row in rows:
+            self.assertEqual(len(summary.time.cells[row.name, "glibc"].values), 2)
+            self.assertEqual(summary.time.cells[row.name, "idle"].words, "not served")
+            self.assertEqual(summary.time.cells[row.name, "x"].words, "missing")
+        self.assertEqual(summary.time.cells["well", "odd"].estimate.n, 2)
+        text = report.terminal(summary, 200)
+        for word in words.values():
+            self.assertIn(word or "well", text)
+        self.assertIn("crash later, odd: crash SIGABRT in block 1", text)
+
+    def test_a_workload_that_found_damage_says_wrong_data(self):
+        sound, errs = REPORT % ("7", 0), REPORT % ("7", 2)
+        rows = [
+            script("sound", f"echo '{sound}'", kind=Workload, score="ns_per_op"),
+            script("damaged", f"echo '{errs}'", kind=Workload, score="ns_per_op"),
+            script("gave up", "echo damaged >&2; exit 1", kind=Workload, score="ns_per_op"),
+            script("mute", "true", kind=Workload, score="ns_per_op"),
+        ]
+        summary = self.compare(rows)
+        words = [summary.time.cells[row.name, "glibc"].words for row in rows]
+        self.assertEqual(words, [None, "wrong data", "wrong data", "no result"])
+        self.assertEqual(summary.time.cells["sound", "glibc"].spread.median, 12.5)
+
+
+class Proof(unittest.TestCase):
+    def setUp(self):
+        self.arm = arms.Arm("mine", "hakmem", "/lib/libmine.so")
+        self.process = dict.fromkeys(proof.CALLS, "libmine.so")
+        self.process |= dict.fromkeys(proof.HOLDINGS, 0) | {"exe": "/bin/true"}
+
+    def test_served_everything(self):
+        self.assertIsNone(proof.objection(self.arm, [self.process]))
+
+    def test_each_call_counts(self):
+        for call in proof.CALLS:
+            said = proof.objection(self.arm, [self.process, self.process | {call: "libc.so.6"}])
+            self.assertEqual(said, f"true: {call[:-7]} is libc.so.6")
+
+    def test_libc_must_hold_nothing(self):
+        said = proof.objection(self.arm, [self.process | {"libc_mmap_bytes": 4096}])
+        self.assertEqual(said, "true: libc's own malloc holds 4096 bytes")
+
+    def test_silence_is_no_proof(self):
+        self.assertIn("no process reported", proof.objection(self.arm, []))
+
+
+if __name__ == "__main__":
+    unittest.main()

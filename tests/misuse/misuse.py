@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""misuse.py LIB VICTIM [--guards release|debug|audit]: the sentence each mistake must die with.
+
+Runs the victim once a case, with LIB preloaded, and compares stderr (exactly one line), the signal,
+and, with HAKMEM_MISUSE=ignore, what the ignored call gave back. Cases of a thread that frees its
+own small blocks wrongly are only judged where the build sees them at once (guards=debug).
+"""
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+ARGS = None
+
+FOREIGN = "not a block of this allocator"
+INSIDE = "points inside a block"
+DOUBLE = "double free"
+FUNCTION = {"free": "free", "realloc": "realloc", "usable": "malloc_usable_size"}
+
+# Case: what the sentence ends with. Seen at once by every build.
+ALWAYS = {
+    "foreign_stack": FOREIGN,
+    "foreign_stack_misaligned": FOREIGN,
+    "foreign_static": FOREIGN,
+    "foreign_code": FOREIGN,
+    "foreign_mmap": FOREIGN,
+    "foreign_mmap_middle": FOREIGN,
+    "foreign_unmapped": FOREIGN,
+    "foreign_noncanonical": FOREIGN,
+    "foreign_kernel": FOREIGN,
+    "foreign_last": FOREIGN,
+    "foreign_tiny": FOREIGN,
+    "foreign_top": FOREIGN,
+    "foreign_page_below_small": FOREIGN,
+    "foreign_page_above_small": FOREIGN,
+    "foreign_page_below_large": FOREIGN,
+    "foreign_page_above_large": FOREIGN,
+    "large_inside": INSIDE,
+    "large_inside_page": INSIDE,
+    "large_inside_misaligned": INSIDE,
+    "large_inside_far": INSIDE,
+    "large_twice": FOREIGN,
+    "large_twice_remote": FOREIGN,
+    "large_after_realloc": FOREIGN,
+}
+# Seen by every build, if not at once then when the slab meets the block; free only.
+AT_THE_SLAB = {
+    "remote_small_twice": DOUBLE,
+    "remote_mid_twice": DOUBLE,
+    "remote_small_inside": INSIDE,
+    "remote_small_misaligned": INSIDE,
+    "remote_mid_inside": INSIDE,
+    "owner_small_twice_then_ends": DOUBLE,
+}
+# Seen at once by builds that check each free.
+GUARDED = {
+    "small_inside": INSIDE,
+    "small_misaligned": INSIDE,
+    "small_twice": DOUBLE,
+    "small_twice_with_others_between": DOUBLE,
+    "mid_inside": INSIDE,
+    "mid_misaligned": INSIDE,
+    "mid_twice": DOUBLE,
+}
+RETURNED = {"free": "errno kept", "realloc": "null EINVAL", "usable": "zero"}
+
+
+def run(verb, case, **environment):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("HAKMEM_")}
+    env.update(environment, LD_PRELOAD=ARGS.lib)
+    return subprocess.run([ARGS.victim, verb, case], env=env, capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+class Misuse(unittest.TestCase):
+    maxDiff = None
+
+    def dies_with(self, verb, case, sentence, is_at_once=True, **environment):
+        done = run(verb, case, **environment)
+        lines = done.stdout.splitlines()
+        self.assertTrue(lines, f"the victim announced nothing: {done}")
+        expected = f"hakmem: {FUNCTION[verb]}({lines[0]}): {sentence}\n"
+        self.assertEqual((done.stderr, done.returncode), (expected, -signal.SIGABRT))
+        if is_at_once:
+            self.assertEqual(len(lines), 1, "the victim went on after its mistake")
+
+    def is_ignored(self, verb, case):
+        done = run(verb, case, HAKMEM_MISUSE="ignore")
+        self.assertEqual((done.stderr, done.returncode), ("", 0))
+        self.assertEqual(done.stdout.splitlines()[1:], [RETURNED[verb], "survived"])
+
+    def test_a_policy_that_is_not_ignore_still_dies(self):
+        for policy in ("", "abort"):
+            self.dies_with("free", "foreign_stack", FOREIGN, HAKMEM_MISUSE=policy)
+
+
+def add_test(name, body):
+    body.__name__ = "test_" + name
+    setattr(Misuse, body.__name__, body)
+
+
+def add_tests(guards):
+    for case, sentence in ALWAYS.items():
+        for verb in FUNCTION:
+            add_test(f"{verb}_of_{case}_dies",
+                     lambda self, v=verb, c=case, s=sentence: self.dies_with(v, c, s))
+            add_test(f"{verb}_of_{case}_is_ignored_when_asked",
+                     lambda self, v=verb, c=case: self.is_ignored(v, c))
+    for case, sentence in AT_THE_SLAB.items():
+        add_test(f"free_of_{case}_dies",
+                 lambda self, c=case, s=sentence: self.dies_with("free", c, s, is_at_once=False))
+        add_test(f"free_of_{case}_is_ignored_when_asked",
+                 lambda self, c=case: self.is_ignored("free", c))
+    if guards == "release":
+        return
+    for case, sentence in GUARDED.items():
+        add_test(f"free_of_{case}_dies",
+                 lambda self, c=case, s=sentence: self.dies_with("free", c, s))
+        add_test(f"free_of_{case}_is_ignored_when_asked",
+                 lambda self, c=case: self.is_ignored("free", c))
+    for case in ("small_inside", "small_misaligned", "mid_inside", "mid_misaligned"):
+        for verb in ("realloc", "usable"):
+            add_test(f"{verb}_of_{case}_dies",
+                     lambda self, v=verb, c=case: self.dies_with(v, c, INSIDE))
+            add_test(f"{verb}_of_{case}_is_ignored_when_asked",
+                     lambda self, v=verb, c=case: self.is_ignored(v, c))
+
+
+def main():
+    global ARGS
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lib")
+    parser.add_argument("victim")
+    parser.add_argument("--guards", default="release")
+    ARGS, rest = parser.parse_known_args()
+    ARGS.lib = os.path.abspath(ARGS.lib)
+    add_tests(ARGS.guards)
+    unittest.main(argv=sys.argv[:1] + rest)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * direct.c: the null module of the slot "spans": one mapping a span, unmapped on release.
+ */
+#include "src/base/bits.h"
+#include "src/contract/span_source.h"
+#include "src/meta/tagmap.h"
+
+static struct { _Atomic size_t live_bytes; } direct;
+
+static int direct_init(void) {
+    return 0;
+}
+
+static struct hak_span *direct_acquire(size_t bytes, size_t align, enum hak_owner owner) {
+    bytes = hak_round_up(bytes, HAK_SLAB_BYTES);
+    if (align < HAK_SLAB_BYTES) align = HAK_SLAB_BYTES;
+    struct hak_span *span = hak_span_header_alloc();
+    if (span == NULL) return NULL;
+    char *base = hak_tagmap_map_window(bytes, align);
+    if (base == NULL) {
+        hak_span_header_free(span);
+        return NULL;
+    }
+    span->base = base;
+    span->bytes = bytes;
+    span->source = NULL;
+    span->owner = (uint8_t)owner;
+    span->zeroed = true;
+    hak_tagmap_enter(span);
+    atomic_fetch_add_explicit(&direct.live_bytes, bytes, memory_order_relaxed);
+    return span;
+}
+
+static void direct_release(struct hak_span *span) {
+    char *base = span->base;
+    size_t bytes = span->bytes;
+    hak_tagmap_clear(span);
+    hak_span_header_free(span);
+    hak_tagmap_unmap_window(base, bytes);
+    atomic_fetch_sub_explicit(&direct.live_bytes, bytes, memory_order_relaxed);
+}
+
+static size_t direct_purge(enum hak_purge how, size_t bytes_max) {
+    (void)how;
+    (void)bytes_max;
+    return 0;
+}
+
+static void direct_stats(struct hak_stats *out) {
+    out->mapped_bytes += atomic_load_explicit(&direct.live_bytes, memory_order_relaxed);
+}
+
+static bool direct_check(hak_report_fn report, void *arg) {
+    (void)report;
+    (void)arg;
+    return true;
+}
+
+static void direct_after_fork(void) {}
+
+const struct hak_span_ops hak_spans_direct = {
+    .name = "direct",
+    .init = direct_init,
+    .acquire = direct_acquire,
+    .release = direct_release,
+    .purge = direct_purge,
+    .stats = direct_stats,
+    .check = direct_check,
+    .after_fork = direct_after_fork,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mf2.c: mid sizes, above tiny up to 64 KiB, from pages of one class owned by the thread.
+ *
+ * A page is a span of 64 to 512 KiB cut like a slab, so that mid blocks live in the same bins,
+ * answer the same tag compare and take the same remote and adopt paths as tiny ones; what is mid's
+ * own is the size of the pages (meta/slab.c) and bins bounded in bytes.
+ */
+#include "src/contract/supply.h"
+#include "src/contract/tier.h"
+
+static unsigned mf2_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    return hak_supply_fill_reusing(tc, cls, want, true);
+}
+
+static void mf2_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
+    (void)cls;
+    hak_supply_put(tc, block);
+}
+
+static void mf2_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
+    hak_supply_flush(tc, cls, keep);
+}
+
+const struct hak_mid_ops hak_mid_mf2 = {
+    .name = "mf2",
+    .size_max = HAK_BINNED_MAX,
+    .fill = mf2_fill,
+    .overflow = mf2_overflow,
+    .flush = mf2_flush,
+};

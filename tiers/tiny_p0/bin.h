@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bin.h (tiny_p0): the bin is a list.
+ */
+#ifndef HAK_TINY_P0_BIN_H
+#define HAK_TINY_P0_BIN_H
+
+#include "src/contract/bin_list.h"
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * refill.c (tiny_p0): an empty bin is filled by one batch of the lowest free bits; when the class
+ * has none, remote frees are drained; only then is new memory carved.
+ *
+ * Switches, read once: HAKMEM_TINY_P0_ENABLE (unset or not 0: on), HAKMEM_TINY_P0_DISABLE=1 (wins;
+ * refill then carves first, as tiny_simple), HAKMEM_TINY_P0_NO_DRAIN=1, HAKMEM_TINY_P0_LOG=1. With
+ * the log on, each batch is checked: the class's active blocks are recounted from the bitmaps
+ * before and after, and the difference must be what the batch says it took. The count itself
+ * cannot drift from the bits (meta/slab.h), so a mismatch would be a bug there.
+ */
+#include "src/contract/supply.h"
+
+#include "src/base/bits.h"
+#include "src/os/os.h"
+
+#include <string.h>
+
+static struct {
+    bool is_off;
+    bool no_drain;
+    bool log; /* all three: constant after init */
+    _Atomic uint64_t mismatches;
+    _Atomic uint64_t logged;
+} p0;
+
+static bool is_set(const char *name) {
+    const char *value = hak_os_getenv(name);
+    return value != NULL && strcmp(value, "0") != 0;
+}
+
+static int p0_init(void) {
+    const char *enable = hak_os_getenv("HAKMEM_TINY_P0_ENABLE");
+    p0.is_off = is_set("HAKMEM_TINY_P0_DISABLE") || (enable != NULL && strcmp(enable, "0") == 0);
+    p0.no_drain = is_set("HAKMEM_TINY_P0_NO_DRAIN");
+    p0.log = is_set("HAKMEM_TINY_P0_LOG");
+    return 0;
+}
+
+static void p0_thread_init(struct hak_tcache *tc) {
+    for (size_t cls = 0; cls < HAK_BINS; cls++) {
+        unsigned capacity = hak_supply_bin_capacity((hak_class_t)cls, HAK_BIN_BLOCKS_MAX);
+        hak_bin_init(&tc->bins[cls], capacity, tc->bin_memory, cls);
+    }
+}
+
+/* Active blocks of a class, counted from the bits. */
+static uint64_t recount_active(const struct hak_heap *heap, hak_class_t cls) {
+    uint64_t active = 0;
+    for (struct hak_slab *slab = heap->classes[cls].all; slab != NULL; slab = slab->all_next) {
+        active += slab->carved;
+        for (unsigned w = 0; w < slab->words; w++)
+            active -= hak_bits_count(slab->free_bits[w]);
+    }
+    return active;
+}
+
+/* The same steps as hak_supply_fill_reusing, each batch between two counts. */
+static HAK_COLD unsigned fill_logged(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    if (hak_heap_listed(&tc->heap, cls) == NULL && !p0.no_drain) hak_supply_drain(tc);
+    if (hak_heap_listed(&tc->heap, cls) == NULL && hak_heap_fresh(&tc->heap, cls) == NULL) {
+        if (!hak_supply_slab(&tc->heap, cls)) return 0;
+    }
+    uint64_t before = recount_active(&tc->heap, cls);
+    unsigned count = hak_supply_from_bits(tc, cls, want);
+    if (count == 0) count = hak_supply_from_fresh(tc, cls, want);
+    uint64_t after = recount_active(&tc->heap, cls);
+    atomic_fetch_add_explicit(&p0.logged, 1, memory_order_relaxed);
+    if (after - before != count) {
+        atomic_fetch_add_explicit(&p0.mismatches, 1, memory_order_relaxed);
+    }
+    return count;
+}
+
+static unsigned p0_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    if (hak_unlikely(p0.is_off)) return hak_supply_fill_carving(tc, cls, want);
+    if (hak_unlikely(p0.log)) return fill_logged(tc, cls, want);
+    return hak_supply_fill_reusing(tc, cls, want, !p0.no_drain);
+}
+
+static void p0_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
+    (void)cls;
+    hak_supply_put(tc, block);
+}
+
+static void p0_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
+    hak_supply_flush(tc, cls, keep);
+}
+
+static void p0_thread_exit(struct hak_tcache *tc) {
+    (void)tc;
+}
+
+static void p0_stats(struct hak_stats *out) {
+    out->p0_logged = atomic_load_explicit(&p0.logged, memory_order_relaxed);
+    out->p0_mismatches = atomic_load_explicit(&p0.mismatches, memory_order_relaxed);
+}
+
+static bool p0_check(hak_report_fn report, void *arg) {
+    uint64_t mismatches = atomic_load_explicit(&p0.mismatches, memory_order_relaxed);
+    if (mismatches == 0) return true;
+    report(arg, "a batch changes the active blocks by what it took", &p0, 0, mismatches);
+    return false;
+}
+
+const struct hak_refill_ops hak_refill_p0 = {
+    .name = "p0",
+    .batch_max = HAK_REFILL_BLOCKS_MAX,
+    .init = p0_init,
+    .thread_init = p0_thread_init,
+    .fill = p0_fill,
+    .overflow = p0_overflow,
+    .flush = p0_flush,
+    .thread_exit = p0_thread_exit,
+    .stats = p0_stats,
+    .check = p0_check,
+};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bin.h (tiny_ultra): a bin is an array of block pointers, so a cached block's memory is never
+ * touched.
+ *
+ * Each class has 64 slots, 512 bytes aligned to 512. `top` is the next free slot; the bin is full
+ * when `top` is aligned, one past its last slot. The slot below the first one used is never
+ * written and stays NULL: a pop that reads NULL has found the bin empty. A smaller capacity is a
+ * higher first slot. Owner thread only.
+ */
+#ifndef HAK_TINY_ULTRA_BIN_H
+#define HAK_TINY_ULTRA_BIN_H
+
+#include "src/base/geometry.h"
+
+#include <stdbool.h>
+
+#define HAK_BIN_SLOTS        64u
+#define HAK_BIN_BLOCKS_MAX   (HAK_BIN_SLOTS - 1)
+#define HAK_BIN_ARRAY_BYTES  (HAK_BIN_SLOTS * sizeof(void *))
+#define HAK_BIN_MEMORY_BYTES (HAK_BINS * HAK_BIN_ARRAY_BYTES)
+
+struct hak_bin {
+    void **top;
+    uint16_t capacity;
+    uint16_t unused[3];
+};
+
+/* For caches of threads without a heap: popping finds NULL; nothing is ever pushed. */
+extern void *hak_ultra_no_slots[2];
+#define HAK_BIN_EMPTY                                                                              \
+    { .top = hak_ultra_no_slots + 1 }
+
+HAK_INLINE void **hak_bin_end(const struct hak_bin *bin) {
+    uintptr_t last = (uintptr_t)(bin->top - 1) | (HAK_BIN_ARRAY_BYTES - 1);
+    return (void **)(last + 1);
+}
+
+HAK_INLINE void hak_bin_init(struct hak_bin *bin, unsigned capacity, void *memory, size_t cls) {
+    void **slots = (void **)memory + cls * HAK_BIN_SLOTS;
+    bin->top = slots + HAK_BIN_SLOTS - capacity;
+    bin->capacity = (uint16_t)capacity;
+}
+
+HAK_INLINE struct hak_bin *hak_bin_at(char *bins, uintptr_t offset) {
+    return (struct hak_bin *)(void *)(bins + offset);
+}
+
+/* The bin at `bins + offset`; NULL when it is empty. */
+HAK_INLINE void *hak_bin_pop_at(char *bins, uintptr_t offset) {
+    void *block = hak_bin_at(bins, offset)->top[-1];
+    if (hak_unlikely(block == NULL)) return NULL;
+    hak_opaque(offset);
+    hak_bin_at(bins, offset)->top--;
+    return block;
+}
+
+/* False when it is full. */
+HAK_INLINE bool hak_bin_push_at(char *bins, uintptr_t offset, void *block) {
+    void **top = hak_bin_at(bins, offset)->top;
+    if (hak_unlikely(((uintptr_t)top & (HAK_BIN_ARRAY_BYTES - 1)) == 0)) return false;
+    *top = block;
+    hak_opaque(offset);
+    hak_bin_at(bins, offset)->top++;
+    return true;
+}
+
+HAK_INLINE void *hak_bin_pop(struct hak_bin *bin) {
+    return hak_bin_pop_at((char *)bin, 0);
+}
+
+HAK_INLINE bool hak_bin_push(struct hak_bin *bin, void *block) {
+    return hak_bin_push_at((char *)bin, 0, block);
+}
+
+/* There is room, as the caller knows. */
+HAK_INLINE void hak_bin_put(struct hak_bin *bin, void *block) {
+    *bin->top++ = block;
+}
+
+HAK_INLINE unsigned hak_bin_count(const struct hak_bin *bin) {
+    return bin->capacity - (unsigned)(hak_bin_end(bin) - bin->top);
+}
+
+/* The block below `block` in the bin, or the top one for NULL; NULL at the end. */
+HAK_INLINE void *hak_bin_next(const struct hak_bin *bin, void *block, unsigned index) {
+    (void)block;
+    return index < hak_bin_count(bin) ? bin->top[-1 - (int)index] : NULL;
+}
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * refill.c (tiny_ultra): array bins, filled by half a bin at a time from the free bits.
+ */
+#include "src/contract/supply.h"
+
+/* Half the array, so that a free right after a refill finds room. */
+#define ULTRA_BATCH_MAX (HAK_BIN_SLOTS / 2)
+
+void *hak_ultra_no_slots[2];
+
+static int ultra_init(void) {
+    return 0;
+}
+
+static void ultra_thread_init(struct hak_tcache *tc) {
+    for (size_t cls = 0; cls < HAK_BINS; cls++) {
+        unsigned capacity = hak_supply_bin_capacity((hak_class_t)cls, HAK_BIN_BLOCKS_MAX);
+        hak_bin_init(&tc->bins[cls], capacity, tc->bin_memory, cls);
+    }
+}
+
+static unsigned ultra_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    return hak_supply_fill_reusing(tc, cls, want, true);
+}
+
+static void ultra_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
+    (void)cls;
+    hak_supply_put(tc, block);
+}
+
+static void ultra_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
+    hak_supply_flush(tc, cls, keep);
+}
+
+static void ultra_thread_exit(struct hak_tcache *tc) {
+    (void)tc;
+}
+
+static void ultra_stats(struct hak_stats *out) {
+    (void)out;
+}
+
+static bool ultra_check(hak_report_fn report, void *arg) {
+    for (size_t i = 0; i < 2; i++) {
+        if (hak_ultra_no_slots[i] == NULL) continue;
+        report(arg, "the bins of a thread without a heap are empty", hak_ultra_no_slots, 0, 1);
+        return false;
+    }
+    return true;
+}
+
+const struct hak_refill_ops hak_refill_ultra = {
+    .name = "ultra",
+    .batch_max = ULTRA_BATCH_MAX,
+    .init = ultra_init,
+    .thread_init = ultra_thread_init,
+    .fill = ultra_fill,
+    .overflow = ultra_overflow,
+    .flush = ultra_flush,
+    .thread_exit = ultra_thread_exit,
+    .stats = ultra_stats,
+    .check = ultra_check,
+};
