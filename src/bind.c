@@ -137,6 +137,11 @@ struct hak_span *hak_large_find(const void *block) {
     return span != NULL ? span : BIG.find(block);
 }
 
+struct hak_span *hak_large_find_around(const void *address) {
+    struct hak_span *span = L25.find_around(address);
+    return span != NULL ? span : BIG.find_around(address);
+}
+
 void hak_large_thread_exit(struct hak_tcache *tc) {
     L25.thread_exit(tc);
     BIG.thread_exit(tc);

@@ -132,7 +132,7 @@ HAK_EXPORT struct mallinfo2 mallinfo2(void) {
         .arena = stats.mapped_bytes - stats.large_live_bytes,
         .hblks = stats.large_live_count,
         .hblkhd = stats.large_live_bytes,
-        .uordblks = stats.small_live_bytes + stats.large_live_bytes,
+        .uordblks = stats.small_live_bytes, /* without hblkhd, as glibc counts */
         .fordblks = stats.mapped_bytes - stats.large_live_bytes - stats.small_live_bytes,
     };
 }

@@ -40,6 +40,7 @@ hak_tier_free_fn hak_large_free;
 hak_tier_usable_size_fn hak_large_usable_size;
 hak_tier_resize_fn hak_large_resize;
 hak_tier_find_fn hak_large_find;
+hak_tier_find_around_fn hak_large_find_around;
 hak_tier_thread_exit_fn hak_large_thread_exit;
 hak_tier_purge_fn hak_large_purge;
 hak_tier_stats_fn hak_large_stats;

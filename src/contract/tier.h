@@ -30,6 +30,10 @@ typedef void *hak_tier_resize_fn(void *block, size_t new_size, struct hak_span *
  * reads the block's memory. */
 typedef struct hak_span *hak_tier_find_fn(const void *block);
 
+/* The span that an address lies in; NULL when it is none of this tier's. For reports only:
+ * it may walk all spans. */
+typedef struct hak_span *hak_tier_find_around_fn(const void *address);
+
 typedef void hak_tier_thread_exit_fn(struct hak_tcache *tc);
 typedef size_t hak_tier_purge_fn(enum hak_purge how, size_t bytes_max);
 typedef void hak_tier_stats_fn(struct hak_stats *out);
@@ -46,6 +50,7 @@ struct hak_tier_ops {
     hak_tier_usable_size_fn *usable_size;
     hak_tier_resize_fn *resize;
     hak_tier_find_fn *find;
+    hak_tier_find_around_fn *find_around;
     hak_tier_thread_exit_fn *thread_exit;
     hak_tier_purge_fn *purge;
     hak_tier_stats_fn *stats;

@@ -28,7 +28,7 @@ void hak_free_slow(void *block) {
     struct hak_span *span = hak_tagmap_span(block);
     if (span == NULL) span = hak_large_find(block);
     if (span == NULL) {
-        hak_misuse_foreign("free", block);
+        hak_misuse_unknown("free", block);
     } else if (!is_binned(span)) {
         hak_large_free(block, span);
     } else if (!hak_slab_is_block(hak_slab_of_span(span), block)) {

@@ -4,6 +4,7 @@
  */
 #include "src/front/misuse.h"
 
+#include "src/contract/slots.h"
 #include "src/front/options.h"
 #include "src/front/text.h"
 #include "src/os/os.h"
@@ -21,12 +22,16 @@ static void report(const char *verb, const void *block, const char *what) {
     hak_os_abort();
 }
 
-void hak_misuse_foreign(const char *verb, const void *block) {
-    report(verb, block, "not a block of this allocator");
-}
-
 void hak_misuse_inside(const char *verb, const void *block) {
     report(verb, block, "points inside a block");
+}
+
+void hak_misuse_unknown(const char *verb, const void *block) {
+    if (hak_large_find_around(block) != NULL) {
+        hak_misuse_inside(verb, block);
+    } else {
+        report(verb, block, "not a block of this allocator");
+    }
 }
 
 void hak_misuse_double(const void *block) {

@@ -9,7 +9,8 @@
 #include "src/base/attrs.h"
 #include "src/contract/tcache.h"
 
-HAK_COLD void hak_misuse_foreign(const char *verb, const void *block);
+/* An address where no block begins: outside all spans, or within one. */
+HAK_COLD void hak_misuse_unknown(const char *verb, const void *block);
 HAK_COLD void hak_misuse_inside(const char *verb, const void *block);
 HAK_COLD void hak_misuse_double(const void *block);
 

@@ -18,7 +18,7 @@ static struct hak_span *prove(const void *block, const char *verb) {
     struct hak_span *span = hak_tagmap_span(block);
     if (span == NULL) span = hak_large_find(block);
     if (span == NULL) {
-        hak_misuse_foreign(verb, block);
+        hak_misuse_unknown(verb, block);
         return NULL;
     }
     bool is_slab = span->owner == HAK_OWNER_TINY || span->owner == HAK_OWNER_MID;

@@ -29,7 +29,7 @@ FORBIDDEN = [
         "stdio",
     ),
     (
-        r"f?puts(_unlocked)?|f?putc(_unlocked)?|putchar(_unlocked)?|_IO_\w+|fwrite(_unlocked)?|"
+        r"puts|f?putc(_unlocked)?|putchar(_unlocked)?|_IO_\w+|fwrite(_unlocked)?|"
         r"fread(_unlocked)?|fgets(_unlocked)?|f?getc(_unlocked)?|getchar|getline|getdelim|perror|"
         r"fopen(64)?|fdopen|freopen(64)?|fclose|setv?buf|setlinebuf|popen|fmemopen|open_memstream|"
         r"stdin|stdout|stderr|psignal|v?syslog|v?warnx?|v?errx?",

@@ -112,6 +112,20 @@ static struct hak_span *direct_find(const void *block) {
     return span;
 }
 
+static struct hak_span *direct_find_around(const void *address) {
+    struct hak_span *around = NULL;
+    hak_lock_take(&direct.lock);
+    for (size_t i = 0; i < (size_t)1 << HAK_BIG_CHAINS_SHIFT && around == NULL; i++) {
+        struct hak_span *span = direct.chains[i];
+        while (span != NULL && (uintptr_t)address - (uintptr_t)span->base >= span->bytes) {
+            span = span->source;
+        }
+        around = span;
+    }
+    hak_lock_give(&direct.lock);
+    return around;
+}
+
 static void direct_thread_exit(struct hak_tcache *tc) {
     (void)tc;
 }
@@ -134,7 +148,7 @@ static bool direct_check(hak_report_fn report, void *arg) {
     size_t count = 0;
     size_t bytes = 0;
     hak_lock_take(&direct.lock);
-    for (size_t i = 0; i < 1 << HAK_BIG_CHAINS_SHIFT; i++) {
+    for (size_t i = 0; i < (size_t)1 << HAK_BIG_CHAINS_SHIFT; i++) {
         for (struct hak_span *span = direct.chains[i]; span != NULL; span = span->source) {
             count++;
             bytes += span->bytes;
@@ -165,6 +179,7 @@ const struct hak_tier_ops hak_big_direct = {
     .usable_size = direct_usable_size,
     .resize = direct_resize,
     .find = direct_find,
+    .find_around = direct_find_around,
     .thread_exit = direct_thread_exit,
     .purge = direct_purge,
     .stats = direct_stats,

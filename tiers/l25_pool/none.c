@@ -38,6 +38,11 @@ static struct hak_span *none_find(const void *block) {
     return NULL;
 }
 
+static struct hak_span *none_find_around(const void *address) {
+    (void)address;
+    return NULL;
+}
+
 static void none_thread_exit(struct hak_tcache *tc) {
     (void)tc;
 }
@@ -70,6 +75,7 @@ const struct hak_tier_ops hak_l25_none = {
     .usable_size = none_usable_size,
     .resize = none_resize,
     .find = none_find,
+    .find_around = none_find_around,
     .thread_exit = none_thread_exit,
     .purge = none_purge,
     .stats = none_stats,
