@@ -22,8 +22,8 @@ typedef void hak_refill_thread_init_fn(struct hak_tcache *tc);
  * class's stride and aligned, and returns n; 0 when memory is out. */
 typedef unsigned hak_refill_fill_fn(struct hak_tcache *tc, hak_class_t cls, unsigned want);
 
-/* Owner thread, bin full. Takes this one block, in constant time, without a system call. A block
- * that turns out to be free already is left in heap.doubled. */
+/* Owner thread, bin full. Takes this one block, in constant time, without a system call. What
+ * turns out to be no live block is left in heap.misused. */
 typedef void hak_refill_overflow_fn(struct hak_tcache *tc, hak_class_t cls,
                                     struct hak_block *block);
 

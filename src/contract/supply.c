@@ -27,14 +27,9 @@ bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls) {
     return false;
 }
 
-/* Highest first, so that the lowest address ends on top of the bin. */
 static void put_word(struct hak_bin *bin, const struct hak_slab *slab, unsigned first,
                      uint64_t bits) {
-    while (bits != 0) {
-        unsigned bit = HAK_WORD_BITS - 1 - (unsigned)__builtin_clzll(bits);
-        bits ^= (uint64_t)1 << bit;
-        hak_bin_put(bin, hak_slab_block(slab, first + bit));
-    }
+    hak_bin_put_word(bin, hak_slab_block(slab, first), slab->stride, bits);
 }
 
 unsigned hak_supply_from_bits(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
@@ -62,9 +57,7 @@ unsigned hak_supply_from_fresh(struct hak_tcache *tc, hak_class_t cls, unsigned 
     }
     unsigned first;
     unsigned count = hak_heap_carve(&tc->heap, slab, want, &first);
-    for (unsigned i = count; i > 0; i--) {
-        hak_bin_put(&tc->bins[cls], hak_slab_block(slab, first + i - 1));
-    }
+    if (count > 0) put_word(&tc->bins[cls], slab, first, UINT64_MAX >> (HAK_WORD_BITS - count));
     return count;
 }
 
@@ -102,10 +95,9 @@ unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigne
 }
 
 void hak_supply_put(struct hak_tcache *tc, void *block) {
-    struct hak_slab *slab = hak_slab_of_span(hak_tagmap_span(block));
-    enum hak_free_verdict verdict = hak_heap_put(&tc->heap, slab, block);
-    if (hak_unlikely(verdict != HAK_FREE_OK)) tc->heap.doubled = block;
-    if (hak_unlikely(tc->heap.emptied != NULL)) release_emptied(&tc->heap);
+    struct hak_heap *heap = &tc->heap;
+    hak_heap_put(heap, hak_slab_of_span(hak_tagmap_span(block)), block);
+    if (hak_unlikely(heap->emptied != NULL)) release_emptied(heap);
 }
 
 void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {

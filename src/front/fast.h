@@ -3,7 +3,7 @@
  * fast.h: the fast paths of malloc and free, inlined into each entry point (libc's names, C++
  * operators, hak_*).
  *
- * Straight lines without a call; everything unusual is a cold function in malloc.c or free.c. Their
+ * Straight lines without a call; everything else is a function in malloc.c or free.c. Their
  * length is a golden (tests/lint/fastpath.golden) and grows only for a measured reason.
  */
 #ifndef HAK_FRONT_FAST_H
@@ -11,10 +11,11 @@
 
 #include "src/front/thread.h"
 
-HAK_COLD void *hak_malloc_slow(size_t size);
-HAK_COLD void hak_free_slow(void *block);
-HAK_COLD void hak_free_overflow(void *block);
-HAK_COLD void hak_free_checked(void *block);
+/* Not on the straight line, but busy enough in some programs to be optimised for speed. */
+HAK_NOINLINE void *hak_malloc_slow(size_t size);
+HAK_NOINLINE void hak_free_slow(void *block);
+HAK_NOINLINE void hak_free_overflow(void *block);
+HAK_NOINLINE void hak_free_checked(void *block);
 
 HAK_INLINE void *hak_fast_malloc(size_t size) {
     char *bins = (char *)hak_tls->bins;

@@ -40,13 +40,9 @@ void hak_free_slow(void *block) {
 
 void hak_free_overflow(void *block) {
     struct hak_tcache *tc = hak_tls;
-    struct hak_slab *slab = hak_slab_of_span(hak_tagmap_span(block));
-    if (hak_unlikely(!hak_slab_is_block(slab, block))) {
-        hak_misuse_inside("free", block);
-        return;
-    }
+    uint32_t tag = hak_tagmap_tag(block);
     tc->heap.counts.overflow_blocks++;
-    hak_bins_overflow(tc, slab->cls, (struct hak_block *)block);
+    hak_bins_overflow(tc, (hak_class_t)((tag & (HAK_TAG_OFFSETS - 1)) >> HAK_BIN_SHIFT), block);
     hak_misuse_check(tc);
 }
 

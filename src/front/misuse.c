@@ -37,3 +37,13 @@ void hak_misuse_unknown(const char *verb, const void *block) {
 void hak_misuse_double(const void *block) {
     report("free", block, "double free");
 }
+
+void hak_misuse_noted(struct hak_tcache *tc) {
+    void *block = tc->heap.misused;
+    tc->heap.misused = NULL;
+    if (tc->heap.verdict == HAK_FREE_INSIDE) {
+        hak_misuse_inside("free", block);
+    } else {
+        hak_misuse_double(block);
+    }
+}

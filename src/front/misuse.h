@@ -14,12 +14,11 @@ HAK_COLD void hak_misuse_unknown(const char *verb, const void *block);
 HAK_COLD void hak_misuse_inside(const char *verb, const void *block);
 HAK_COLD void hak_misuse_double(const void *block);
 
-/* Reports a double free that a slow path came upon. */
+HAK_COLD void hak_misuse_noted(struct hak_tcache *tc);
+
+/* Reports what a slow path found wrong. */
 HAK_INLINE void hak_misuse_check(struct hak_tcache *tc) {
-    if (hak_likely(tc->heap.doubled == NULL)) return;
-    void *block = tc->heap.doubled;
-    tc->heap.doubled = NULL;
-    hak_misuse_double(block);
+    if (hak_unlikely(tc->heap.misused != NULL)) hak_misuse_noted(tc);
 }
 
 #endif

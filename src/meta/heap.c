@@ -120,17 +120,19 @@ unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned w
     return count;
 }
 
-enum hak_free_verdict hak_heap_put(struct hak_heap *heap, struct hak_slab *slab,
-                                   const void *block) {
+void hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block) {
     enum hak_free_verdict verdict = hak_slab_put(slab, block);
-    if (hak_likely(verdict == HAK_FREE_OK)) {
-        if (hak_unlikely(!slab->is_listed || hak_slab_is_empty(slab))) settle(heap, slab);
+    if (hak_unlikely(verdict != HAK_FREE_OK)) {
+        hak_heap_note_misuse(heap, block, verdict);
+    } else if (hak_unlikely(!slab->is_listed || hak_slab_is_empty(slab))) {
+        settle(heap, slab);
     }
-    return verdict;
 }
 
 static size_t collect(struct hak_heap *heap, struct hak_slab *slab) {
-    size_t count = hak_slab_collect(slab, &heap->doubled);
+    void *doubled = NULL;
+    size_t count = hak_slab_collect(slab, &doubled);
+    if (hak_unlikely(doubled != NULL)) hak_heap_note_misuse(heap, doubled, HAK_FREE_DOUBLE);
     heap->counts.drained_blocks += count;
     settle(heap, slab);
     return count;

@@ -39,7 +39,8 @@ struct hak_heap {
 
     /* Owner only. */
     struct hak_slab *emptied; /* wholly free, unbound from this heap; the tiers release them */
-    void *doubled;         /* a block that was freed twice, seen on a slow path; the front asks */
+    void *misused;            /* what a slow path found wrong; the front asks */
+    enum hak_free_verdict verdict;
     uint32_t sender_frees; /* since the last flush */
     struct hak_sender_entry senders[HAK_SENDER_ENTRIES];
     struct hak_class_slabs classes[HAK_CLASSES];
@@ -53,6 +54,13 @@ void hak_heap_init(struct hak_heap *heap, uint32_t id);
 
 /* A span becomes a slab of this heap, ready to be carved; false when metadata is out. */
 bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls);
+
+/* Remembers a mistake of the caller until the front reports it. */
+HAK_INLINE void hak_heap_note_misuse(struct hak_heap *heap, const void *block,
+                                     enum hak_free_verdict verdict) {
+    heap->misused = (void *)(uintptr_t)block;
+    heap->verdict = verdict;
+}
 
 /* The first slab with free bits, or with blocks never carved; NULL when there is none. */
 HAK_INLINE struct hak_slab *hak_heap_listed(const struct hak_heap *heap, hak_class_t cls) {
@@ -68,8 +76,9 @@ uint64_t hak_heap_take_word(struct hak_heap *heap, struct hak_slab *slab, unsign
 unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned want,
                         unsigned *first_index);
 
-/* A block of one of this heap's slabs comes back; constant time. */
-enum hak_free_verdict hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block);
+/* A block of one of this heap's slabs comes back; constant time. What is no live block's address is
+ * left in `misused`. */
+void hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block);
 
 /* Takes in all remote frees posted to this heap; returns the number of blocks. */
 size_t hak_heap_drain(struct hak_heap *heap);

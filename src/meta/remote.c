@@ -101,7 +101,9 @@ static void post_entry(struct hak_heap *heap, struct hak_sender_entry *entry) {
     entry->slab = NULL;
     heap->counts.posted_blocks += hak_bits_count(entry->bits);
     uint64_t twice = hak_remote_post(slab, entry->word, entry->bits);
-    if (hak_unlikely(twice != 0)) heap->doubled = first + hak_bits_lowest(twice) * stride;
+    if (hak_unlikely(twice != 0)) {
+        hak_heap_note_misuse(heap, first + hak_bits_lowest(twice) * stride, HAK_FREE_DOUBLE);
+    }
 }
 
 void hak_remote_flush(struct hak_heap *heap) {
@@ -125,7 +127,7 @@ void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *b
         entry->word = word;
         entry->bits = 0;
     }
-    if (hak_unlikely((entry->bits & bit) != 0)) heap->doubled = (void *)(uintptr_t)block;
+    if (hak_unlikely((entry->bits & bit) != 0)) hak_heap_note_misuse(heap, block, HAK_FREE_DOUBLE);
     entry->bits |= bit;
     if (++heap->sender_frees >= HAK_SENDER_FLUSH_FREES) hak_remote_flush(heap);
 }

@@ -63,6 +63,12 @@ HAK_INLINE struct hak_span *hak_tagmap_span(const void *address) {
     return number == 0 ? NULL : hak_span_of_number(number);
 }
 
+/* The tag of an address inside the window. */
+HAK_INLINE uint32_t hak_tagmap_tag(const void *address) {
+    return atomic_load_explicit(&hak_tagmap.entries[hak_tagmap_slot(address)].tag,
+                                memory_order_relaxed);
+}
+
 size_t hak_tagmap_bytes(void);
 void hak_tagmap_after_fork(void);
 

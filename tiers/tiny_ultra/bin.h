@@ -11,6 +11,7 @@
 #ifndef HAK_TINY_ULTRA_BIN_H
 #define HAK_TINY_ULTRA_BIN_H
 
+#include "src/base/bits.h"
 #include "src/base/geometry.h"
 
 #include <stdbool.h>
@@ -73,9 +74,11 @@ HAK_INLINE bool hak_bin_push(struct hak_bin *bin, void *block) {
     return hak_bin_push_at((char *)bin, 0, block);
 }
 
-/* There is room, as the caller knows. */
-HAK_INLINE void hak_bin_put(struct hak_bin *bin, void *block) {
-    *bin->top++ = block;
+/* Adds the blocks base + i * stride of the set bits i, lowest on top; there is room. */
+HAK_INLINE void hak_bin_put_word(struct hak_bin *bin, char *base, uint32_t stride, uint64_t bits) {
+    void **slot = bin->top += hak_bits_count(bits);
+    for (; bits != 0; bits &= bits - 1)
+        *--slot = base + (size_t)hak_bits_lowest(bits) * stride;
 }
 
 HAK_INLINE unsigned hak_bin_count(const struct hak_bin *bin) {
