@@ -22,8 +22,10 @@
 
 /* A sender's cache of remote frees: entries (a power of two), and the number of remote frees after
  * which all of them are posted, so that none waits for ever. */
-#define HAK_SENDER_SHIFT       4
-#define HAK_SENDER_ENTRIES     (1u << HAK_SENDER_SHIFT)
+#define HAK_SENDER_SHIFT   4
+#define HAK_SENDER_ENTRIES (1u << HAK_SENDER_SHIFT)
+/* Addresses this close share an entry: a word of 64 blocks of 64 bytes. */
+#define HAK_SENDER_REACH_SHIFT 12
 #define HAK_SENDER_FLUSH_FREES 8192u
 /* A refill posts them too, once there are this many: the thread is on a slow path anyway. */
 #define HAK_SENDER_FLUSH_REFILL 512u

@@ -24,6 +24,7 @@ static bool is_binned(const struct hak_span *span) {
 }
 
 void hak_free_slow(void *block) {
+    if (hak_likely(hak_remote_add(&hak_tls->heap, block))) return;
     if (block == NULL) return;
     struct hak_span *span = hak_tagmap_span(block);
     if (span == NULL) span = hak_large_find(block);

@@ -143,7 +143,7 @@ static void audit_tcache(struct audit *audit, const struct hak_tcache *tc) {
     }
     for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
         const struct hak_sender_entry *entry = &heap->senders[i];
-        for (uint64_t bits = entry->slab != NULL ? entry->bits : 0; bits != 0; bits &= bits - 1) {
+        for (uint64_t bits = entry->bytes != 0 ? entry->bits : 0; bits != 0; bits &= bits - 1) {
             unsigned index = (entry->word << HAK_WORD_SHIFT) + hak_bits_lowest(bits);
             audit_held(audit, hak_slab_block(entry->slab, index),
                        "a block in a sender's cache is in no bitmap");

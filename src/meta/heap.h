@@ -20,10 +20,15 @@ struct hak_class_slabs {
     struct hak_slab *all;
 };
 
-/* Remote frees not posted yet: blocks of one bitmap word. */
+/* Remote frees not posted yet: blocks of one bitmap word, with copies of what it takes to find a
+ * block's bit, so that a hit does not look at the slab, whose lines its owner writes. */
 struct hak_sender_entry {
-    struct hak_slab *slab; /* NULL: empty */
+    char *base;          /* of the word's first block */
+    uint64_t reciprocal; /* of the stride, as in the slab */
     uint64_t bits;
+    struct hak_slab *slab;
+    uint32_t bytes; /* of the word's blocks; 0: the entry is empty */
+    uint32_t stride;
     unsigned word;
 };
 
@@ -94,10 +99,31 @@ void hak_heap_orphan_all(struct hak_heap *heap);
 /* Pops a slab that the tier that owns its span must release; NULL when there is none. */
 struct hak_slab *hak_heap_pop_emptied(struct hak_heap *heap);
 
+/* Posts everything that the sender's cache holds. */
+void hak_remote_flush(struct hak_heap *heap);
+
 /* Remote frees (remote.c). `block` is known to begin a block of `slab`, which `heap` does not own.
  */
 void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *block);
-void hak_remote_flush(struct hak_heap *heap);
+
+/* The sender's entry for an address. */
+HAK_INLINE struct hak_sender_entry *hak_remote_entry(struct hak_heap *heap, const void *block) {
+    return &heap->senders[(uintptr_t)block >> HAK_SENDER_REACH_SHIFT & (HAK_SENDER_ENTRIES - 1)];
+}
+
+/* Adds a block to its entry if the entry is there and the address begins a block that is not in it;
+ * else false, and the caller takes the long way, which proves the address. */
+HAK_INLINE bool hak_remote_add(struct hak_heap *heap, const void *block) {
+    struct hak_sender_entry *entry = hak_remote_entry(heap, block);
+    uint64_t offset = (uintptr_t)block - (uintptr_t)entry->base;
+    if (hak_unlikely(offset >= entry->bytes)) return false;
+    uint64_t index = offset * entry->reciprocal >> HAK_RECIPROCAL_SHIFT;
+    uint64_t bit = (uint64_t)1 << index;
+    if (hak_unlikely(index * entry->stride != offset || (entry->bits & bit) != 0)) return false;
+    entry->bits |= bit;
+    if (hak_unlikely(++heap->sender_frees >= HAK_SENDER_FLUSH_FREES)) hak_remote_flush(heap);
+    return true;
+}
 
 /* Posts at once, without a cache: for threads that have no heap any more. Returns the bits whose
  * blocks had been posted before. */

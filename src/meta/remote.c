@@ -95,39 +95,40 @@ uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits) {
 }
 
 static void post_entry(struct hak_heap *heap, struct hak_sender_entry *entry) {
-    struct hak_slab *slab = entry->slab;
-    uint32_t stride = slab->stride; /* after the post the slab may be gone */
-    char *first = hak_slab_block(slab, entry->word << HAK_WORD_SHIFT);
-    entry->slab = NULL;
-    heap->counts.posted_blocks += hak_bits_count(entry->bits);
-    uint64_t twice = hak_remote_post(slab, entry->word, entry->bits);
+    uint64_t bits = entry->bits;
+    entry->bytes = 0;
+    heap->counts.posted_blocks += hak_bits_count(bits);
+    uint64_t twice = hak_remote_post(entry->slab, entry->word, bits);
     if (hak_unlikely(twice != 0)) {
-        hak_heap_note_misuse(heap, first + hak_bits_lowest(twice) * stride, HAK_FREE_DOUBLE);
+        const char *block = entry->base + (size_t)hak_bits_lowest(twice) * entry->stride;
+        hak_heap_note_misuse(heap, block, HAK_FREE_DOUBLE);
     }
 }
 
 void hak_remote_flush(struct hak_heap *heap) {
     heap->sender_frees = 0;
     for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
-        if (heap->senders[i].slab != NULL) post_entry(heap, &heap->senders[i]);
+        if (heap->senders[i].bytes != 0) post_entry(heap, &heap->senders[i]);
     }
 }
 
 void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *block) {
+    struct hak_sender_entry *entry = hak_remote_entry(heap, block);
     unsigned index = hak_slab_index(slab, block);
     unsigned word = index >> HAK_WORD_SHIFT;
     uint64_t bit = (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
-    /* Consecutive slabs and words spread over the entries. */
-    uintptr_t hash =
-        ((uintptr_t)slab / HAK_SPAN_META_BYTES * HAK_SLAB_WORDS_MAX + word) * 0x9e3779b97f4a7c15u;
-    struct hak_sender_entry *entry = &heap->senders[hash >> (64 - HAK_SENDER_SHIFT)];
-    if (entry->slab != slab || entry->word != word) {
-        if (entry->slab != NULL) post_entry(heap, entry);
-        entry->slab = slab;
-        entry->word = word;
-        entry->bits = 0;
+    if (entry->bytes != 0) {
+        if (entry->slab == slab && entry->word == word && (entry->bits & bit) != 0) {
+            hak_heap_note_misuse(heap, block, HAK_FREE_DOUBLE);
+        }
+        post_entry(heap, entry);
     }
-    if (hak_unlikely((entry->bits & bit) != 0)) hak_heap_note_misuse(heap, block, HAK_FREE_DOUBLE);
-    entry->bits |= bit;
+    entry->base = hak_slab_block(slab, word << HAK_WORD_SHIFT);
+    entry->reciprocal = slab->reciprocal;
+    entry->bits = bit;
+    entry->slab = slab;
+    entry->bytes = slab->stride * HAK_WORD_BITS;
+    entry->stride = slab->stride;
+    entry->word = word;
     if (++heap->sender_frees >= HAK_SENDER_FLUSH_FREES) hak_remote_flush(heap);
 }
