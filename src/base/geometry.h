@@ -29,6 +29,11 @@
 #define HAK_SUPERSLAB_SLABS (HAK_SUPERSLAB_BYTES / HAK_SLAB_BYTES)
 _Static_assert(HAK_SUPERSLAB_SLABS == 32, "a superslab's free slabs are the bits of one uint32_t");
 
+/* Runs of slabs are found by order: 2^0 .. 2^5 slabs. */
+#define HAK_SUPERSLAB_ORDERS 6
+_Static_assert((size_t)1 << (HAK_SUPERSLAB_ORDERS - 1) == HAK_SUPERSLAB_SLABS,
+               "the highest order is a whole superslab");
+
 /* The largest span that a superslab serves; larger ones get mappings of their own. */
 #define HAK_SPAN_BYTES_MAX ((size_t)1 << 20)
 _Static_assert(HAK_SPAN_BYTES_MAX <= HAK_SUPERSLAB_BYTES, "a span lies within one superslab");

@@ -37,9 +37,6 @@
  * a program that frees and takes a slab's worth in turn from paying for it. */
 #define HAK_EMPTY_SLABS_KEPT 1u
 
-/* Superslabs looked at for a run of several slabs before another is mapped. */
-#define HAK_SUPERSLAB_LOOKS 16u
-
 /* Empty superslabs kept mapped for the next span. */
 #define HAK_EMPTY_SUPERSLABS_KEPT 2u
 

@@ -3,10 +3,12 @@
  * superslab.c: spans from aligned 2 MiB superslabs of 32 slabs; the default span source.
  *
  * A superslab's state is two words: which slabs are free, and which have ever been used since the
- * kernel gave them (dirty). Used slabs are given out again before untouched ones, so that memory
- * that is already there serves first. There is no limit to their number. Superslabs with free slabs
- * form a stack; one that turns out full when it is looked at leaves it. All under one leaf lock;
- * each change is one store, so the child of a fork finds it valid.
+ * kernel gave them (dirty). A span takes a run of 2^k slabs that begins at a multiple of its size,
+ * as in a buddy system: the first superslab that has one, there a run whose neighbour is taken, so
+ * that larger runs stay whole, and used memory before untouched. Groups of 64 superslabs say for
+ * each order which of them have such a run, so that the search reads a word a group. There is no
+ * limit to the number of groups. All under one leaf lock; each change is one store, a group's words
+ * are hints that are checked against the superslab, so the child of a fork finds it all valid.
  */
 #include "src/base/bits.h"
 #include "src/base/tunables.h"
@@ -15,21 +17,28 @@
 #include "src/meta/tagmap.h"
 #include "src/os/os.h"
 
+#define GROUP_SIZE 64u /* superslabs: the bits of a word */
+
 struct superslab {
-    char *base; /* NULL: unmapped; the record waits for the next mapping */
+    char *base; /* NULL: not mapped */
     uint32_t free;
     uint32_t dirty;
-    struct superslab *next_all; /* constant */
-    struct superslab *next;     /* on the stack of those with free slabs */
-    bool is_stacked;
+};
+
+struct group {
+    uint64_t fits[HAK_SUPERSLAB_ORDERS]; /* bit i: superslab i may have a run of this order */
+    uint64_t mapped;
+    struct group *next; /* constant after publication */
+    uint32_t number;    /* constant */
+    struct superslab superslabs[GROUP_SIZE];
 };
 
 static struct {
     struct hak_lock lock;
-    struct superslab *all;
-    struct superslab *stack;
+    struct group *first, *last;
+    struct group *hint[HAK_SUPERSLAB_ORDERS]; /* no group before it has a run of this order */
     size_t mapped;
-} superslabs;
+} groups;
 
 #define ALL_SLABS UINT32_MAX
 
@@ -42,121 +51,148 @@ static uint32_t run_mask(unsigned count) {
     return count >= HAK_SUPERSLAB_SLABS ? ALL_SLABS : ((uint32_t)1 << count) - 1;
 }
 
-/* Bit i is set where `count` bits of `mask` are set from i on. */
-static uint32_t run_starts(uint32_t mask, unsigned count) {
-    uint32_t starts = mask;
-    for (unsigned have = 1; have < count;) {
-        unsigned step = have < count - have ? have : count - have;
-        starts &= starts >> step;
-        have += step;
+/* Bit i is set where an aligned run of 2^order free slabs begins at i. */
+static uint32_t run_starts(uint32_t free, unsigned order) {
+    static const uint32_t aligned[HAK_SUPERSLAB_ORDERS] = {ALL_SLABS,   0x55555555u, 0x11111111u,
+                                                           0x01010101u, 0x00010001u, 0x00000001u};
+    uint32_t starts = free;
+    for (unsigned k = 0; k < order; k++)
+        starts &= starts >> (1u << k) & aligned[k + 1];
+    return starts;
+}
+
+/* Index of the best run of the order; there is one. */
+static unsigned best_run(const struct superslab *ss, unsigned order) {
+    uint32_t starts = run_starts(ss->free, order);
+    uint32_t larger = order + 1 < HAK_SUPERSLAB_ORDERS ? run_starts(ss->free, order + 1) : 0;
+    uint32_t lone = starts & ~(larger | larger << (1u << order));
+    if (lone != 0) starts = lone;
+    uint32_t used = starts & ss->dirty;
+    return hak_bits_lowest(used != 0 ? used : starts);
+}
+
+/* After a change of a superslab's free slabs. */
+static void note_runs(struct group *group, unsigned i) {
+    uint64_t bit = (uint64_t)1 << i;
+    for (unsigned order = 0; order < HAK_SUPERSLAB_ORDERS; order++) {
+        if (run_starts(group->superslabs[i].free, order) == 0) {
+            group->fits[order] &= ~bit;
+            continue;
+        }
+        group->fits[order] |= bit;
+        if (groups.hint[order] == NULL || groups.hint[order]->number > group->number) {
+            groups.hint[order] = group;
+        }
     }
-    return starts;
 }
 
-/* Bits where a run may start, for an alignment of `slabs` slabs. */
-static uint32_t aligned_starts(unsigned slabs) {
-    uint32_t starts = 0;
-    for (unsigned i = 0; i < HAK_SUPERSLAB_SLABS; i += slabs)
-        starts |= (uint32_t)1 << i;
-    return starts;
-}
-
-/* Index of the best run of free slabs; -1 when there is none. */
-static int find_run(const struct superslab *ss, unsigned count, unsigned align_slabs) {
-    uint32_t starts = run_starts(ss->free, count) & aligned_starts(align_slabs);
-    if (starts == 0) return -1;
-    uint32_t reused = starts & ss->dirty;
-    return (int)hak_bits_lowest(reused != 0 ? reused : starts);
-}
-
-static void stack(struct superslab *ss) {
-    ss->is_stacked = true;
-    ss->next = superslabs.stack;
+/* A group with room for another superslab; NULL when metadata is out. */
+static struct group *group_with_room(void) {
+    struct group *group = groups.first;
+    while (group != NULL && ~group->mapped == 0)
+        group = group->next;
+    if (group != NULL) return group;
+    group = hak_arena_alloc(sizeof *group);
+    if (group == NULL) return NULL;
+    group->number = groups.last == NULL ? 0 : groups.last->number + 1;
     atomic_signal_fence(memory_order_release);
-    superslabs.stack = ss;
+    if (groups.last == NULL) {
+        groups.first = group;
+    } else {
+        groups.last->next = group;
+    }
+    groups.last = group;
+    return group;
 }
 
-/* A mapped superslab, wholly free, on the stack; NULL when memory is out. */
-static struct superslab *add_superslab(void) {
-    struct superslab *ss = superslabs.all;
-    while (ss != NULL && ss->base != NULL)
-        ss = ss->next_all;
-    if (ss == NULL) {
-        ss = hak_arena_alloc(sizeof *ss);
-        if (ss == NULL) return NULL;
-        ss->next_all = superslabs.all;
-        atomic_signal_fence(memory_order_release);
-        superslabs.all = ss;
-    }
+static bool add_superslab(void) {
+    struct group *group = group_with_room();
+    if (group == NULL) return false;
     char *base = hak_tagmap_map_window(HAK_SUPERSLAB_BYTES, HAK_SUPERSLAB_BYTES);
-    if (base == NULL) return NULL;
-    ss->dirty = 0;
-    ss->free = ALL_SLABS;
-    ss->base = base;
-    superslabs.mapped++;
-    if (!ss->is_stacked) stack(ss);
-    return ss;
+    if (base == NULL) return false;
+    unsigned i = hak_bits_lowest(~group->mapped);
+    group->superslabs[i] = (struct superslab){.base = base, .free = ALL_SLABS};
+    group->mapped |= (uint64_t)1 << i;
+    groups.mapped++;
+    note_runs(group, i);
+    return true;
 }
 
-/* Under the lock: a superslab with a run, and its index. */
-static struct superslab *find(unsigned count, unsigned align_slabs, int *index) {
-    while (superslabs.stack != NULL && superslabs.stack->free == 0) {
-        struct superslab *full = superslabs.stack;
-        superslabs.stack = full->next;
-        atomic_signal_fence(memory_order_release);
-        full->is_stacked = false; /* last: a child of a fork may lose it, but not find it twice */
+/* Under the lock: a superslab with a run of the order, of `group` at `*i`; NULL when there is none.
+ */
+static struct group *find(unsigned order, unsigned *i) {
+    struct group *group = groups.hint[order];
+    for (; group != NULL; group = group->next) {
+        while (group->fits[order] != 0) {
+            *i = hak_bits_lowest(group->fits[order]);
+            groups.hint[order] = group;
+            if (run_starts(group->superslabs[*i].free, order) != 0) return group;
+            group->fits[order] &= group->fits[order] - 1;
+        }
     }
-    unsigned looks = 0;
-    for (struct superslab *ss = superslabs.stack; ss != NULL; ss = ss->next) {
-        *index = find_run(ss, count, align_slabs);
-        if (*index >= 0) return ss;
-        if (++looks == HAK_SUPERSLAB_LOOKS) break;
+    groups.hint[order] = NULL;
+    return NULL;
+}
+
+/* Takes a run of `bytes` for the span; false when memory is out. */
+static bool take_run(struct hak_span *span, size_t bytes, unsigned order) {
+    unsigned i;
+    hak_lock_take(&groups.lock);
+    struct group *group = find(order, &i);
+    if (group == NULL && add_superslab()) group = find(order, &i);
+    if (group != NULL) {
+        struct superslab *ss = &group->superslabs[i];
+        unsigned index = best_run(ss, order);
+        uint32_t mask = run_mask((unsigned)(bytes >> HAK_SLAB_SHIFT)) << index;
+        span->base = ss->base + ((size_t)index << HAK_SLAB_SHIFT);
+        span->zeroed = (ss->dirty & mask) == 0;
+        span->source = group;
+        ss->free &= ~mask;
+        ss->dirty |= mask;
+        note_runs(group, i);
     }
-    struct superslab *ss = add_superslab();
-    if (ss != NULL) *index = find_run(ss, count, align_slabs);
-    return ss;
+    hak_lock_give(&groups.lock);
+    return group != NULL;
 }
 
 static struct hak_span *superslab_acquire(size_t bytes, size_t align, enum hak_owner owner) {
-    if (bytes > HAK_SPAN_BYTES_MAX || align > HAK_SUPERSLAB_BYTES) return NULL;
+    if (bytes > HAK_SPAN_BYTES_MAX || align > HAK_SPAN_BYTES_MAX) return NULL;
     bytes = hak_round_up(bytes, HAK_SLAB_BYTES);
-    unsigned count = (unsigned)(bytes >> HAK_SLAB_SHIFT);
-    unsigned align_slabs = align <= HAK_SLAB_BYTES ? 1 : (unsigned)(align >> HAK_SLAB_SHIFT);
+    size_t reach = bytes > align ? bytes : align; /* runs begin at multiples of their size */
     struct hak_span *span = hak_span_header_alloc();
     if (span == NULL) return NULL;
-    int index = 0;
-    hak_lock_take(&superslabs.lock);
-    struct superslab *ss = find(count, align_slabs, &index);
-    if (ss != NULL) {
-        uint32_t mask = run_mask(count) << index;
-        span->base = ss->base + ((size_t)index << HAK_SLAB_SHIFT);
-        span->zeroed = (ss->dirty & mask) == 0;
-        ss->free &= ~mask;
-        ss->dirty |= mask;
-    }
-    hak_lock_give(&superslabs.lock);
-    if (ss == NULL) {
+    if (!take_run(span, bytes, hak_log2_up(reach >> HAK_SLAB_SHIFT))) {
         hak_span_header_free(span);
         return NULL;
     }
     span->bytes = bytes;
     span->owner = (uint8_t)owner;
-    span->source = ss;
     hak_tagmap_enter(span);
     return span;
 }
 
+/* The superslab of a group that an address lies in. */
+static unsigned superslab_of(const struct group *group, const char *address) {
+    unsigned i = 0;
+    while ((uintptr_t)address - (uintptr_t)group->superslabs[i].base >= HAK_SUPERSLAB_BYTES)
+        i++;
+    return i;
+}
+
 static void superslab_release(struct hak_span *span) {
-    struct superslab *ss = span->source;
-    unsigned index = (unsigned)((size_t)(span->base - ss->base) >> HAK_SLAB_SHIFT);
-    uint32_t mask = run_mask((unsigned)(span->bytes >> HAK_SLAB_SHIFT)) << index;
+    struct group *group = span->source;
+    const char *base = span->base;
+    uint32_t mask = run_mask((unsigned)(span->bytes >> HAK_SLAB_SHIFT));
     hak_tagmap_clear(span);
     hak_span_header_free(span);
-    hak_lock_take(&superslabs.lock);
+    hak_lock_take(&groups.lock);
+    unsigned i = superslab_of(group, base);
+    struct superslab *ss = &group->superslabs[i];
+    mask <<= (size_t)(base - ss->base) >> HAK_SLAB_SHIFT;
     hak_assert((ss->free & mask) == 0);
     ss->free |= mask;
-    if (!ss->is_stacked) stack(ss);
-    hak_lock_give(&superslabs.lock);
+    note_runs(group, i);
+    hak_lock_give(&groups.lock);
 }
 
 /* Gives the pages of free slabs back; returns the bytes. */
@@ -177,43 +213,51 @@ static size_t purge_slabs(struct superslab *ss) {
     return bytes;
 }
 
+static void unmap(struct group *group, unsigned i) {
+    char *base = group->superslabs[i].base;
+    group->superslabs[i].free = 0;
+    note_runs(group, i);
+    group->mapped &= ~((uint64_t)1 << i);
+    group->superslabs[i].base = NULL;
+    groups.mapped--;
+    hak_tagmap_unmap_window(base, HAK_SUPERSLAB_BYTES);
+}
+
 static size_t superslab_purge(enum hak_purge how, size_t bytes_max) {
     size_t bytes = 0;
     size_t keep = how == HAK_PURGE_ALL ? 0 : HAK_EMPTY_SUPERSLABS_KEPT;
-    hak_lock_take(&superslabs.lock);
-    for (struct superslab *ss = superslabs.all; ss != NULL && bytes < bytes_max;
-         ss = ss->next_all) {
-        if (ss->base == NULL) continue;
-        bytes += purge_slabs(ss);
-        if (ss->free != ALL_SLABS) continue;
-        if (keep > 0) {
-            keep--;
-            continue;
+    hak_lock_take(&groups.lock);
+    for (struct group *group = groups.first; group != NULL; group = group->next) {
+        for (uint64_t left = group->mapped; left != 0 && bytes < bytes_max; left &= left - 1) {
+            unsigned i = hak_bits_lowest(left);
+            bytes += purge_slabs(&group->superslabs[i]);
+            if (group->superslabs[i].free != ALL_SLABS) continue;
+            if (keep > 0) {
+                keep--;
+            } else {
+                unmap(group, i);
+            }
         }
-        char *base = ss->base;
-        ss->free = 0;
-        ss->base = NULL;
-        superslabs.mapped--;
-        hak_tagmap_unmap_window(base, HAK_SUPERSLAB_BYTES);
     }
-    hak_lock_give(&superslabs.lock);
+    hak_lock_give(&groups.lock);
     return bytes;
 }
 
 static void superslab_stats(struct hak_stats *out) {
-    hak_lock_take(&superslabs.lock);
-    out->mapped_bytes += superslabs.mapped * HAK_SUPERSLAB_BYTES;
-    hak_lock_give(&superslabs.lock);
+    hak_lock_take(&groups.lock);
+    out->mapped_bytes += groups.mapped * HAK_SUPERSLAB_BYTES;
+    hak_lock_give(&groups.lock);
 }
 
 /* Every slab is free and not in the tag map, or not free and in it. */
-static bool check_one(const struct superslab *ss, hak_report_fn report, void *arg) {
+static bool check_one(const struct group *group, unsigned at, hak_report_fn report, void *arg) {
+    const struct superslab *ss = &group->superslabs[at];
     bool holds = true;
     for (unsigned i = 0; i < HAK_SUPERSLAB_SLABS; i++) {
         const char *slab = ss->base + ((size_t)i << HAK_SLAB_SHIFT);
         const struct hak_span *span = hak_tagmap_span(slab);
         bool is_free = (ss->free >> i & 1) != 0;
-        if (is_free == (span == NULL) && (is_free || span->source == ss)) continue;
+        if (is_free == (span == NULL) && (is_free || span->source == group)) continue;
         report(arg, "superslab: a slab is free or in the tag map", slab, is_free, span == NULL);
         holds = false;
     }
@@ -223,22 +267,23 @@ static bool check_one(const struct superslab *ss, hak_report_fn report, void *ar
 static bool superslab_check(hak_report_fn report, void *arg) {
     bool holds = true;
     size_t mapped = 0;
-    hak_lock_take(&superslabs.lock);
-    for (struct superslab *ss = superslabs.all; ss != NULL; ss = ss->next_all) {
-        if (ss->base == NULL) continue;
-        mapped++;
-        if (!check_one(ss, report, arg)) holds = false;
+    hak_lock_take(&groups.lock);
+    for (struct group *group = groups.first; group != NULL; group = group->next) {
+        for (uint64_t left = group->mapped; left != 0; left &= left - 1) {
+            mapped++;
+            if (!check_one(group, hak_bits_lowest(left), report, arg)) holds = false;
+        }
     }
-    if (mapped != superslabs.mapped) {
-        report(arg, "superslab: number mapped", &superslabs, superslabs.mapped, mapped);
+    if (mapped != groups.mapped) {
+        report(arg, "superslab: number mapped", &groups, groups.mapped, mapped);
         holds = false;
     }
-    hak_lock_give(&superslabs.lock);
+    hak_lock_give(&groups.lock);
     return holds;
 }
 
 static void superslab_after_fork(void) {
-    hak_lock_reset(&superslabs.lock);
+    hak_lock_reset(&groups.lock);
 }
 
 const struct hak_span_ops hak_spans_superslab = {
