@@ -3,33 +3,15 @@
  * report.c: malloc_stats and malloc_info, which print what hak_stats counts.
  */
 #include "include/hakmem.h"
+#include "src/front/report.h"
 #include "src/front/text.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 
-static void print_count(const char *name, uint64_t count) {
-    struct hak_text text = {.length = 0};
-    hak_text_add(&text, name);
-    hak_text_add_decimal(&text, count);
-    hak_text_print_line(&text);
-}
-
 HAK_API void malloc_stats(void) {
-    struct hak_stats stats = {.version = HAK_STATS_VERSION};
-    (void)hak_stats(&stats);
-    struct hak_text text = {.length = 0};
-    hak_text_add(&text, hak_build_info());
-    hak_text_print_line(&text);
-    print_count("heaps            = ", stats.heaps);
-    print_count("system bytes     = ", stats.mapped_bytes);
-    print_count("metadata bytes   = ", stats.metadata_bytes);
-    print_count("in use bytes     = ", stats.small_live_bytes + stats.large_live_bytes);
-    print_count("large blocks     = ", stats.large_live_count);
-    print_count("refills          = ", stats.refill_count);
-    print_count("remote frees     = ", stats.remote_posted_blocks);
-    print_count("adopted slabs    = ", stats.adopted_slabs);
+    hak_report_print();
 }
 
 static void add_size(struct hak_text *text, const char *before, uint64_t size, const char *after) {

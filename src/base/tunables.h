@@ -17,6 +17,9 @@
 /* Blocks that one refill takes (1..64): one bitmap word is the natural batch. */
 #define HAK_REFILL_BLOCKS_DEFAULT 64u
 #define HAK_REFILL_BLOCKS_MAX     64u
+/* A class's first refill asks for this many, each further one for twice as many: a class that a
+ * program hardly uses does not fill a bin and touch pages that nobody asked for. */
+#define HAK_REFILL_BLOCKS_FIRST 2u
 /* Bytes that one refill takes at most, so that large classes are not hoarded. */
 #define HAK_REFILL_BYTES_MAX ((uint32_t)16 * 1024)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * init.c: start of the process, the child of a fork, and the end.
+ * init.c: start of the process, and the child of a fork.
  *
  * Fork: the only handler opens the locks in the child (os/lock.h says why that is enough, and why
  * none is taken before the fork). Other threads' heaps stay as they are in the child: what they
@@ -8,7 +8,6 @@
  */
 #include "src/front/init.h"
 
-#include "include/hakmem.h"
 #include "src/contract/slots.h"
 #include "src/front/options.h"
 #include "src/front/text.h"
@@ -64,24 +63,4 @@ void hak_init_handlers(void) {
 /* At load, if nothing was first: so that the fork handler is there before there are threads. */
 __attribute__((constructor)) static void at_load(void) {
     (void)hak_thread_cache();
-}
-
-static void print_p0_log(void) {
-    struct hak_stats stats = {.version = HAK_STATS_VERSION};
-    hak_refill_stats(&stats);
-    struct hak_text text = {.length = 0};
-    hak_text_add(&text, stats.p0_mismatches == 0 ? "[P0_COUNTER_OK]" : "[P0_COUNTER_MISMATCH]");
-    hak_text_add(&text, " refills=");
-    hak_text_add_decimal(&text, stats.p0_logged);
-    hak_text_add(&text, " mismatches=");
-    hak_text_add_decimal(&text, stats.p0_mismatches);
-    hak_text_print_line(&text);
-}
-
-__attribute__((destructor)) static void at_exit(void) {
-    if (hak_options.p0_log) print_p0_log();
-    if (!hak_options.audit) return;
-    struct hak_text text = {.length = 0};
-    hak_text_add(&text, hak_check() ? "[AUDIT_OK]" : "[AUDIT_FAIL] see the lines above");
-    hak_text_print_line(&text);
 }

@@ -11,12 +11,21 @@
 
 #include <errno.h>
 
+/* How many blocks this refill asks for; the bin is empty. */
+static unsigned refill_want(struct hak_class_slabs *slabs, const struct hak_bin *bin,
+                            hak_class_t cls) {
+    unsigned most = hak_options.refill_count[cls];
+    unsigned want = slabs->batch == 0 ? HAK_REFILL_BLOCKS_FIRST : slabs->batch;
+    if (most > bin->capacity) most = bin->capacity;
+    if (want > most) want = most;
+    slabs->batch = 2 * want;
+    return want;
+}
+
 static void *fill_and_pop(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_heap *heap = &tc->heap;
     struct hak_bin *bin = &tc->bins[cls];
-    unsigned want = hak_options.refill_count[cls];
-    unsigned room = bin->capacity; /* the bin is empty */
-    unsigned count = hak_bins_fill(tc, cls, want < room ? want : room);
+    unsigned count = hak_bins_fill(tc, cls, refill_want(&heap->classes[cls], bin, cls));
     if (hak_unlikely(heap->sender_frees >= HAK_SENDER_FLUSH_REFILL)) hak_remote_flush(heap);
     hak_misuse_check(tc);
     heap->counts.refills++;

@@ -60,6 +60,7 @@ static void read_refill_counts(void) {
 void hak_options_init(void) {
     const char *misuse = hak_os_getenv("HAKMEM_MISUSE");
     hak_options.verbose = is_on("HAKMEM_VERBOSE");
+    hak_options.stats = is_on("HAKMEM_STATS");
     hak_options.audit = is_on("HAKMEM_AUDIT");
     hak_options.p0_log = is_on("HAKMEM_TINY_P0_LOG");
     hak_options.ignore_misuse = misuse != NULL && strcmp(misuse, "ignore") == 0;

@@ -13,6 +13,7 @@
 /* Constant after hak_options_init. */
 struct hak_options {
     bool verbose;                   /* HAKMEM_VERBOSE: a banner at start */
+    bool stats;                     /* HAKMEM_STATS: hak_stats at exit, on stderr */
     bool audit;                     /* HAKMEM_AUDIT: hak_check at exit, with a line on stderr */
     bool p0_log;                    /* HAKMEM_TINY_P0_LOG: the sum at exit */
     bool ignore_misuse;             /* HAKMEM_MISUSE=ignore */

@@ -18,6 +18,7 @@ struct hak_class_slabs {
     struct hak_slab *listed; /* with free bits */
     struct hak_slab *fresh;  /* with blocks never carved; NULL when there is none */
     struct hak_slab *all;
+    unsigned batch; /* blocks the next refill asks for at most; doubles from refill to refill */
 };
 
 /* Remote frees not posted yet: blocks of one bitmap word, with copies of what it takes to find a

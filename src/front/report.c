@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report.c: see report.h. One line a count; nothing here allocates.
+ */
+#include "src/front/report.h"
+
+#include "include/hakmem.h"
+#include "src/front/text.h"
+
+static void print_count(const char *name, uint64_t count) {
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, name);
+    hak_text_add_decimal(&text, count);
+    hak_text_print_line(&text);
+}
+
+void hak_report_print(void) {
+    struct hak_stats stats = {.version = HAK_STATS_VERSION};
+    (void)hak_stats(&stats);
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, hak_build_info());
+    hak_text_print_line(&text);
+    print_count("heaps             ", stats.heaps);
+    print_count("mapped bytes      ", stats.mapped_bytes);
+    print_count("metadata bytes    ", stats.metadata_bytes);
+    print_count("small slab bytes  ", stats.small_slab_bytes);
+    print_count("small live bytes  ", stats.small_live_bytes);
+    print_count("large live bytes  ", stats.large_live_bytes);
+    print_count("large live blocks ", stats.large_live_count);
+    print_count("refills           ", stats.refill_count);
+    print_count("refill blocks     ", stats.refill_blocks);
+    print_count("overflow blocks   ", stats.overflow_blocks);
+    print_count("remote blocks     ", stats.remote_posted_blocks);
+    print_count("adopted slabs     ", stats.adopted_slabs);
+}
