@@ -10,9 +10,7 @@
 
 /* Bins: capacity in bytes of one class, and its bounds in blocks. A burst that fits the bin never
  * sees a slab; a bin that is too large holds memory that no other thread can use. */
-#define HAK_BIN_CAP_BYTES      ((uint32_t)64 * 1024)
-#define HAK_BIN_CAP_BLOCKS_MAX 128u
-#define HAK_BIN_CAP_BLOCKS_MIN 1u
+#define HAK_BIN_CAP_BYTES ((uint32_t)64 * 1024)
 
 /* Blocks that one refill takes (1..64): one bitmap word is the natural batch. */
 #define HAK_REFILL_BLOCKS_DEFAULT 64u
@@ -35,10 +33,6 @@
 
 /* Orphaned slabs looked at before a refill carves new memory instead. */
 #define HAK_ADOPT_TRIES 8u
-
-/* Empty slabs of one class that a heap keeps before it returns them to the span source. One keeps
- * a program that frees and takes a slab's worth in turn from paying for it. */
-#define HAK_EMPTY_SLABS_KEPT 1u
 
 /* Empty superslabs kept mapped for the next span. */
 #define HAK_EMPTY_SUPERSLABS_KEPT 2u

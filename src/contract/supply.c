@@ -91,6 +91,7 @@ unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigne
     if (count > 0) return count;
     hak_supply_drain(tc);
     count = hak_supply_from_bits(tc, cls, want);
+    if (count == 0) count = hak_supply_from_fresh(tc, cls, want); /* a slab that came home whole */
     return count > 0 ? count : fill_from_new_slab(tc, cls, want);
 }
 

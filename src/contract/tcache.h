@@ -17,8 +17,7 @@ _Static_assert(sizeof(struct hak_bin) == HAK_BIN_BYTES, "a tag holds the byte of
 struct hak_tcache {
     struct hak_bin bins[HAK_BINS]; /* first: a tag is an offset from here */
     uint32_t tag;                  /* of the heap; HEAP_ID_NONE's without one */
-    uint16_t is_live;              /* a thread's own; 0 for the two shared empty ones */
-    uint16_t exit_rounds;          /* of the key's destructor */
+    bool is_live;                  /* a thread's own; 0 for the two shared empty ones */
     uintptr_t slots;               /* copies of hak_tagmap, on a line that is hot anyway */
     struct hak_tag_entry *entries;
     void *bin_memory;                /* of the refill module; kept when the cache is used again */

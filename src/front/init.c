@@ -2,9 +2,9 @@
 /*
  * init.c: start of the process, and the child of a fork.
  *
- * Fork: the only handler opens the locks in the child (os/lock.h says why that is enough, and why
- * none is taken before the fork). Other threads' heaps stay as they are in the child: what they
- * held at the fork stays out of use there.
+ * Fork: the only handler runs in the child. It opens the locks (os/lock.h says why none is taken
+ * before the fork) and clears what vanished senders held of the remote protocol. Other threads'
+ * heaps stay as they are in the child: what they held at the fork stays out of use there.
  */
 #include "src/front/init.h"
 
@@ -42,13 +42,13 @@ bool hak_init(void) {
 
 static void after_fork_in_child(void) {
     hak_lock_reset(&init.lock);
-    hak_thread_after_fork();
     hak_large_after_fork();
     hak_spans_after_fork();
-    hak_heap_after_fork();
     hak_tagmap_after_fork();
     hak_span_after_fork();
     hak_arena_after_fork();
+    hak_thread_after_fork(); /* empties the inboxes, before anything else looks at slabs */
+    hak_heap_after_fork();
 }
 
 void hak_init_handlers(void) {

@@ -2,26 +2,20 @@
 /*
  * thread.c: see thread.h.
  *
- * The end of a thread is learned from a pthread key's destructor, which re-arms itself until the
- * last round, so that other destructors find the cache in place. pthread_setspecific may allocate
- * for keys past the first 32: it is called only with the thread's cache installed, so that such a
- * call is served like any other and cannot recurse.
+ * The end of a thread is learned from a pthread key's destructor. It does not wait for the later
+ * rounds of destructors, which may not come: calls after it are served uncached.
+ * pthread_setspecific may allocate for keys past the first 32: it is called only with the thread's
+ * cache installed, so that such a call is served like any other and cannot recurse.
  */
 #include "src/front/thread.h"
 
 #include "src/contract/slots.h"
 #include "src/front/init.h"
 #include "src/front/misuse.h"
-#include "src/front/options.h"
 #include "src/meta/arena.h"
 #include "src/os/os.h"
 
-#include <limits.h>
 #include <pthread.h>
-
-/* The destructor's rounds: all that pthreads promise, so that our end comes last; TSan's own end is
- * in the last round, and atomics must come before it. */
-#define EXIT_ROUNDS (PTHREAD_DESTRUCTOR_ITERATIONS - HAK_UNDER_TSAN)
 
 #define EMPTY_BINS_4  HAK_BIN_EMPTY, HAK_BIN_EMPTY, HAK_BIN_EMPTY, HAK_BIN_EMPTY
 #define EMPTY_BINS_16 EMPTY_BINS_4, EMPTY_BINS_4, EMPTY_BINS_4, EMPTY_BINS_4
@@ -54,26 +48,38 @@ static struct {
     struct hak_tcache *tc;
 } uncached;
 
-static struct hak_tcache *create(void) {
-    struct hak_tcache *tc = hak_arena_alloc(sizeof *tc);
-    if (tc == NULL) return NULL;
-    if (HAK_BIN_MEMORY_BYTES > 0) {
-        tc->bin_memory = hak_os_map(HAK_BIN_MEMORY_BYTES);
-        if (tc->bin_memory == NULL) return NULL;
-    }
+/* The next heap id; 0 when there is none left. */
+static uint32_t take_id(void) {
     hak_lock_take(&threads.lock);
-    bool has_id = threads.last_id + 1 < HAK_HEAP_ID_ORPHAN;
-    if (has_id) {
-        hak_heap_init(&tc->heap, ++threads.last_id);
-        tc->tag = tc->heap.tag;
-        tc->is_live = 1;
-        tc->slots = hak_tagmap.slots;
-        tc->entries = hak_tagmap.entries;
-        tc->next_created = atomic_load_explicit(&threads.created, memory_order_relaxed);
-        atomic_store_explicit(&threads.created, tc, memory_order_release);
-    }
+    uint32_t id = threads.last_id + 1 < HAK_HEAP_ID_ORPHAN ? ++threads.last_id : 0;
     hak_lock_give(&threads.lock);
-    return has_id ? tc : NULL;
+    return id;
+}
+
+static void publish(struct hak_tcache *tc) {
+    hak_lock_take(&threads.lock);
+    tc->next_created = atomic_load_explicit(&threads.created, memory_order_relaxed);
+    atomic_store_explicit(&threads.created, tc, memory_order_release);
+    hak_lock_give(&threads.lock);
+}
+
+static struct hak_tcache *create(void) {
+    void *bin_memory = HAK_BIN_MEMORY_BYTES > 0 ? hak_os_map(HAK_BIN_MEMORY_BYTES) : NULL;
+    if (HAK_BIN_MEMORY_BYTES > 0 && bin_memory == NULL) return NULL;
+    struct hak_tcache *tc = hak_arena_alloc(sizeof *tc);
+    uint32_t id = tc == NULL ? 0 : take_id();
+    if (id == 0) {
+        if (bin_memory != NULL) hak_os_unmap(bin_memory, HAK_BIN_MEMORY_BYTES);
+        return NULL;
+    }
+    hak_heap_init(&tc->heap, id);
+    tc->bin_memory = bin_memory;
+    tc->tag = tc->heap.tag;
+    tc->is_live = true;
+    tc->slots = hak_tagmap.slots;
+    tc->entries = hak_tagmap.entries;
+    publish(tc);
+    return tc;
 }
 
 static struct hak_tcache *take_idle(void) {
@@ -91,7 +97,6 @@ static struct hak_tcache *acquire(void) {
         if (tc == NULL) return NULL;
         hak_refill_thread_init(tc);
     }
-    tc->exit_rounds = 0;
     return tc;
 }
 
@@ -111,6 +116,7 @@ static void end(struct hak_tcache *tc) {
     hak_refill_thread_exit(tc);
     hak_large_thread_exit(tc);
     hak_heap_orphan_all(&tc->heap);
+    hak_misuse_check(tc);
     struct hak_slab *slab;
     while ((slab = hak_heap_pop_emptied(&tc->heap)) != NULL)
         hak_spans_release(&slab->span);
@@ -123,11 +129,7 @@ static void end(struct hak_tcache *tc) {
 }
 
 static void at_thread_exit(void *arg) {
-    struct hak_tcache *tc = arg;
-    if (++tc->exit_rounds < EXIT_ROUNDS && pthread_setspecific(threads.key, tc) == 0) {
-        return;
-    }
-    end(tc);
+    end(arg);
 }
 
 static void make_key(void) {
@@ -157,9 +159,7 @@ void *hak_thread_uncached_alloc(hak_class_t cls) {
     struct hak_tcache *tc = uncached.tc;
     if (tc != NULL) {
         block = hak_bin_pop(&tc->bins[cls]);
-        if (block == NULL && hak_bins_fill(tc, cls, hak_options.refill_count[cls]) > 0) {
-            block = hak_bin_pop(&tc->bins[cls]);
-        }
+        if (block == NULL && hak_bins_fill(tc, cls, 1) > 0) block = hak_bin_pop(&tc->bins[cls]);
     }
     hak_lock_give(&uncached.lock);
     return block;
@@ -171,5 +171,11 @@ struct hak_tcache *hak_thread_first(void) {
 
 void hak_thread_after_fork(void) {
     hak_lock_reset(&threads.lock);
+    /* A cache that was being filled is half changed: give it up. */
+    if (!hak_lock_try(&uncached.lock)) uncached.tc = NULL;
     hak_lock_reset(&uncached.lock);
+    for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
+        hak_heap_empty_inbox(&tc->heap);
+    }
+    if (hak_tls->is_live) hak_heap_recover(&hak_tls->heap);
 }

@@ -28,14 +28,16 @@ static struct {
 } arena;
 
 static void *bump(size_t bytes) {
-    if ((size_t)(arena.end - arena.bump) < bytes) {
+    if (arena.end < arena.bump || (size_t)(arena.end - arena.bump) < bytes) {
         size_t chunk = hak_round_up(bytes, HAK_META_CHUNK_BYTES);
         char *base = hak_os_map(chunk);
         if (base == NULL) return NULL;
         arena.bytes += chunk;
-        arena.end = base; /* an empty chunk at every instant ... */
+        arena.end = NULL; /* no room at every instant ... */
+        atomic_signal_fence(memory_order_seq_cst);
         arena.bump = base;
-        arena.end = base + chunk; /* ... until it is whole */
+        atomic_signal_fence(memory_order_seq_cst);
+        arena.end = base + chunk; /* ... until the chunk is whole */
     }
     void *memory = arena.bump;
     arena.bump += bytes;

@@ -7,8 +7,9 @@
 #include "src/meta/tagmap.h"
 #include "src/os/lock.h"
 
-/* Orphans by class: taken from the head, looked at in turn by going to the tail. Fork: a lost tail
- * loses orphans of the child, never validity. */
+/* Orphans by class: taken from the head, looked at in turn by going to the tail. Fork: the tail
+ * moves before the link to it is there, so a fork between the two loses orphans of the child, never
+ * validity. */
 static struct {
     struct hak_lock lock;
     struct {
@@ -84,7 +85,7 @@ static void settle(struct hak_heap *heap, struct hak_slab *slab) {
     if (hak_slab_is_empty(slab)) {
         if (slabs->fresh == NULL || slabs->fresh == slab) {
             unlist_slab(heap, slab);
-            hak_slab_reset(slab);
+            if (slab->carved > 0) hak_slab_reset(slab); /* else it may still be known to be zero */
             slabs->fresh = slab;
             return;
         }
@@ -102,7 +103,7 @@ bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls
     /* Last: from here on a late sender of the header's former slab may push it, as a slab of its
      * new owner, which is harmless. */
     atomic_store(&slab->pending, 0);
-    settle(heap, slab);
+    heap->classes[cls].fresh = slab;
     return true;
 }
 
@@ -171,12 +172,14 @@ static struct hak_slab *pop_orphan(hak_class_t cls) {
         }
         if (last == NULL) last = slab;
         slab->next = NULL;
+        struct hak_slab *tail = orphans.lists[cls].tail;
+        orphans.lists[cls].tail = slab;
+        atomic_signal_fence(memory_order_release);
         if (orphans.lists[cls].head == NULL) {
             orphans.lists[cls].head = slab;
         } else {
-            orphans.lists[cls].tail->next = slab;
+            tail->next = slab;
         }
-        orphans.lists[cls].tail = slab;
     }
     return NULL;
 }
@@ -235,4 +238,20 @@ void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void 
 
 void hak_heap_after_fork(void) {
     hak_lock_reset(&orphans.lock);
+    for (size_t cls = 0; cls < HAK_CLASSES; cls++) {
+        for (struct hak_slab *slab = orphans.lists[cls].head; slab != NULL; slab = slab->next) {
+            atomic_store(&slab->pending, 0);
+        }
+    }
+}
+
+void hak_heap_recover(struct hak_heap *heap) {
+    for (size_t cls = 0; cls < HAK_CLASSES; cls++) {
+        struct hak_slab *next;
+        for (struct hak_slab *slab = heap->classes[cls].all; slab != NULL; slab = next) {
+            next = slab->all_next; /* collect may release the slab */
+            atomic_store(&slab->pending, 0);
+            collect(heap, slab);
+        }
+    }
 }

@@ -136,6 +136,13 @@ void hak_remote_notify(struct hak_slab *list);
 /* Walks over orphans, for audit and stats: under the lock, at quiescence. */
 void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void *arg);
 
+/* The child of a fork, where no other thread exists. First every heap's inbox is emptied, since a
+ * sender that is gone may have held the right to a slab's link; then after_fork clears that right
+ * for orphans and recover does so for the surviving thread's slabs, and collects their frees. */
+HAK_INLINE void hak_heap_empty_inbox(struct hak_heap *heap) {
+    atomic_store(&heap->inbox, NULL);
+}
 void hak_heap_after_fork(void);
+void hak_heap_recover(struct hak_heap *heap);
 
 #endif

@@ -123,11 +123,14 @@ void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *b
         }
         post_entry(heap, entry);
     }
-    entry->base = hak_slab_block(slab, word << HAK_WORD_SHIFT);
+    unsigned first = word << HAK_WORD_SHIFT;
+    unsigned left =
+        slab->capacity - first; /* the last word may be short: what follows is not ours */
+    entry->base = hak_slab_block(slab, first);
     entry->reciprocal = slab->reciprocal;
     entry->bits = bit;
     entry->slab = slab;
-    entry->bytes = slab->stride * HAK_WORD_BITS;
+    entry->bytes = slab->stride * (left < HAK_WORD_BITS ? left : HAK_WORD_BITS);
     entry->stride = slab->stride;
     entry->word = word;
     if (++heap->sender_frees >= HAK_SENDER_FLUSH_FREES) hak_remote_flush(heap);

@@ -72,6 +72,10 @@ size_t hak_span_table_bytes(void) {
     return table.writable * HAK_SPAN_META_BYTES;
 }
 
+size_t hak_span_table_count(void) {
+    return table.used;
+}
+
 void hak_span_after_fork(void) {
     hak_lock_reset(&table.lock);
 }

@@ -48,6 +48,9 @@ struct hak_span *hak_span_of_number(uint32_t number);
 bool hak_span_table_init(size_t count);
 
 size_t hak_span_table_bytes(void);
+
+/* Numbers of spans lie below it. */
+size_t hak_span_table_count(void);
 void hak_span_after_fork(void);
 
 #endif

@@ -2,12 +2,13 @@
 /*
  * lock.h: a small lock for short critical sections.
  *
- * Every lock of hakmem is a leaf: its holder takes no other lock, calls no other slot and makes no
- * call that allocates. Fork: no handler takes these locks, since a handler that waits for a thread
- * that waits for a stdio lock is the classic deadlock; instead each critical section changes its
- * structure by single stores that leave it valid at every instant, and the child of a fork begins
- * with all locks open (front/fork.c). The snapshot that fork takes of another thread's stores is a
- * prefix of its program order: a store after the page was copied waits for the fork to end.
+ * Locks are taken in one order: the cache of ended threads (front/thread.c), tier, span source,
+ * meta; no holder calls upward, or anything that allocates. Fork: no handler takes these locks,
+ * since a handler that waits for a thread that waits for a stdio lock is the classic deadlock;
+ * instead each critical section changes its structure by single stores that leave it valid at every
+ * instant, and the child of a fork begins with all locks open (front/init.c). The snapshot that
+ * fork takes of another thread's stores is a prefix of its program order: a store after the page
+ * was copied waits for the fork to end.
  */
 #ifndef HAK_OS_LOCK_H
 #define HAK_OS_LOCK_H

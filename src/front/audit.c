@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * audit.c: hak_check, the recount of every invariant.
+ *
+ * For each slab: the counts against the bits. For each block outside the bitmaps, that is in a bin
+ * or in a sender's cache: it begins a carved block of the right class and heap, and is in no bitmap
+ * and in no second bin or cache; for that it gets a mark in a map that lives as long as the audit,
+ * 4096 bits a span. The tiers recount their own.
+ */
+#include "include/hakmem.h"
+#include "src/base/bits.h"
+#include "src/contract/slots.h"
+#include "src/front/init.h"
+#include "src/front/text.h"
+#include "src/front/thread.h"
+#include "src/os/os.h"
+
+struct audit {
+    hak_report_fn report;
+    const struct hak_heap *owner;          /* of the slabs being walked; NULL for orphans */
+    uint64_t (*marks)[HAK_SLAB_WORDS_MAX]; /* by span number: blocks found outside the bitmaps */
+    bool holds;
+};
+
+static void breach(struct audit *audit, const char *claim, const void *where, uint64_t want,
+                   uint64_t got) {
+    audit->holds = false;
+    audit->report(audit, claim, where, want, got);
+}
+
+/* The bits of a word whose blocks were never carved. */
+static uint64_t uncarved_bits(const struct hak_slab *slab, unsigned word) {
+    unsigned first = word << HAK_WORD_SHIFT;
+    if (slab->carved <= first) return UINT64_MAX;
+    unsigned carved = slab->carved - first;
+    return carved >= HAK_WORD_BITS ? 0 : UINT64_MAX << carved;
+}
+
+static void audit_slab(void *arg, struct hak_slab *slab) {
+    struct audit *audit = arg;
+    unsigned nfree = 0;
+    uint64_t both = 0;
+    for (unsigned w = 0; w < slab->words; w++) {
+        uint64_t remote = atomic_load(hak_slab_remote_word(slab, w));
+        nfree += hak_bits_count(slab->free_bits[w]);
+        both |= remote & slab->free_bits[w];
+        if (((remote | slab->free_bits[w]) & uncarved_bits(slab, w)) != 0) {
+            breach(audit, "a block never carved is in no bitmap", slab, 0, w);
+        }
+        if (slab->free_bits[w] != 0 && w < slab->low_word) {
+            breach(audit, "no free bit lies before low_word", slab, slab->low_word, w);
+        }
+        if (remote != 0 && (atomic_load(&slab->summary) >> w & 1) == 0) {
+            breach(audit, "the summary knows every remote word", slab, 1, 0);
+        }
+    }
+    if (nfree != slab->nfree) breach(audit, "nfree counts the free bits", slab, slab->nfree, nfree);
+    if (both != 0) breach(audit, "a block is free or remote, not both", slab, 0, both);
+    if (slab->carved > slab->capacity || slab->nfree > slab->carved) {
+        breach(audit, "nfree <= carved <= capacity", slab, slab->capacity, slab->carved);
+    }
+    if (atomic_load(&slab->owner) != audit->owner) {
+        breach(audit, "a slab's owner is the heap that lists it", slab, 0, 1);
+    }
+    if (hak_tagmap_span(slab->span.base) != &slab->span) {
+        breach(audit, "the tag map leads to the slab", slab, 0, 1);
+    }
+}
+
+/* A block outside the bitmaps. */
+static void audit_held(struct audit *audit, const void *block, const char *claim) {
+    struct hak_span *span = hak_tagmap_span(block);
+    if (span == NULL || !hak_slab_is_block(hak_slab_of_span(span), block)) {
+        breach(audit, claim, block, 1, 0);
+        return;
+    }
+    struct hak_slab *slab = hak_slab_of_span(span);
+    unsigned index = hak_slab_index(slab, block);
+    uint64_t bit = (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
+    unsigned word = index >> HAK_WORD_SHIFT;
+    uint64_t bits = slab->free_bits[word] | atomic_load(hak_slab_remote_word(slab, word));
+    if (index >= slab->carved || (bits & bit) != 0) breach(audit, claim, block, 0, 1);
+    uint64_t *mark = &audit->marks[hak_span_number(span)][word];
+    if ((*mark & bit) != 0) breach(audit, "a block is in one bin or cache", block, 1, 2);
+    *mark |= bit;
+}
+
+/* A bin's block belongs to the bin's heap and class. */
+static void audit_home(struct audit *audit, const void *block, const struct hak_heap *heap,
+                       size_t cls) {
+    struct hak_span *span = hak_tagmap_span(block);
+    if (span == NULL) return; /* reported already */
+    const struct hak_slab *slab = hak_slab_of_span(span);
+    if (atomic_load(&slab->owner) != heap) {
+        breach(audit, "a block in a bin belongs to the bin's heap", block, 0, 1);
+    }
+    if (slab->cls != cls) {
+        breach(audit, "a block in a bin is of the bin's class", block, cls, slab->cls);
+    }
+}
+
+static void audit_bin(struct audit *audit, const struct hak_tcache *tc, size_t cls) {
+    const struct hak_bin *bin = &tc->bins[cls];
+    unsigned count = 0;
+    for (void *b = hak_bin_next(bin, NULL, 0); b != NULL; b = hak_bin_next(bin, b, ++count)) {
+        if (count > bin->capacity) break;
+        audit_held(audit, b, "a block in a bin is in no bitmap");
+        audit_home(audit, b, &tc->heap, cls);
+    }
+    if (count != hak_bin_count(bin)) {
+        breach(audit, "a bin holds as many blocks as it counts", bin, hak_bin_count(bin), count);
+    }
+}
+
+static void audit_tcache(struct audit *audit, const struct hak_tcache *tc) {
+    const struct hak_heap *heap = &tc->heap;
+    audit->owner = heap;
+    for (size_t cls = 1; cls < HAK_CLASSES; cls++) {
+        const struct hak_class_slabs *slabs = &heap->classes[cls];
+        uint64_t active = 0;
+        for (struct hak_slab *s = slabs->all; s != NULL; s = s->all_next) {
+            audit_slab(audit, s);
+            active += (uint64_t)(s->carved - s->nfree);
+        }
+        for (const struct hak_slab *s = slabs->listed; s != NULL; s = s->next) {
+            if (s->nfree == 0) breach(audit, "a listed slab has free bits", s, 1, 0);
+        }
+        audit_bin(audit, tc, cls);
+        if (active < hak_bin_count(&tc->bins[cls])) {
+            breach(audit, "blocks in a bin are active in their slabs", &tc->bins[cls],
+                   hak_bin_count(&tc->bins[cls]), active);
+        }
+    }
+    for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
+        const struct hak_sender_entry *entry = &heap->senders[i];
+        for (uint64_t bits = entry->bytes != 0 ? entry->bits : 0; bits != 0; bits &= bits - 1) {
+            unsigned index = (entry->word << HAK_WORD_SHIFT) + hak_bits_lowest(bits);
+            audit_held(audit, hak_slab_block(entry->slab, index),
+                       "a block in a sender's cache is in no bitmap");
+        }
+    }
+}
+
+static void print_breach(void *arg, const char *claim, const void *where, unsigned long long want,
+                         unsigned long long got) {
+    (void)arg;
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, "hakmem: audit: ");
+    hak_text_add(&text, claim);
+    hak_text_add(&text, ": at ");
+    hak_text_add_hex(&text, (uintptr_t)where);
+    hak_text_add(&text, ", want ");
+    hak_text_add_decimal(&text, want);
+    hak_text_add(&text, ", got ");
+    hak_text_add_decimal(&text, got);
+    hak_text_print_line(&text);
+}
+
+static void audit_all(struct audit *audit) {
+    for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
+        audit_tcache(audit, tc);
+    }
+    audit->owner = NULL;
+    hak_heap_each_orphan(audit_slab, audit);
+    if (!hak_spans_check(print_breach, NULL)) audit->holds = false;
+    if (!hak_refill_check(print_breach, NULL)) audit->holds = false;
+    if (!hak_large_check(print_breach, NULL)) audit->holds = false;
+}
+
+HAK_EXPORT bool hak_check(void) {
+    if (!hak_init()) return true;
+    struct audit audit = {.report = print_breach, .holds = true};
+    size_t marks_bytes = hak_span_table_count() * sizeof *audit.marks;
+    audit.marks = hak_os_map(marks_bytes);
+    if (audit.marks == NULL) {
+        breach(&audit, "there is memory for the audit", NULL, marks_bytes, 0);
+        return false;
+    }
+    audit_all(&audit);
+    hak_os_unmap(audit.marks, marks_bytes);
+    return audit.holds;
+}
