@@ -8,7 +8,7 @@
 #include "src/contract/slots.h"
 #include "src/os/os.h"
 
-static void release_emptied(struct hak_heap *heap) {
+void hak_supply_release_emptied(struct hak_heap *heap) {
     struct hak_slab *slab;
     while ((slab = hak_heap_pop_emptied(heap)) != NULL)
         hak_spans_release(&slab->span);
@@ -16,7 +16,7 @@ static void release_emptied(struct hak_heap *heap) {
 
 bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls) {
     if (hak_heap_adopt(heap, cls)) {
-        release_emptied(heap);
+        hak_supply_release_emptied(heap);
         if (hak_heap_listed(heap, cls) != NULL || hak_heap_fresh(heap, cls) != NULL) return true;
     }
     enum hak_owner owner = cls <= HAK_TINY_CLASSES ? HAK_OWNER_TINY : HAK_OWNER_MID;
@@ -63,7 +63,7 @@ unsigned hak_supply_from_fresh(struct hak_tcache *tc, hak_class_t cls, unsigned 
 
 void hak_supply_drain(struct hak_tcache *tc) {
     hak_heap_drain(&tc->heap);
-    release_emptied(&tc->heap);
+    hak_supply_release_emptied(&tc->heap);
 }
 
 static unsigned fill_from_new_slab(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
@@ -98,7 +98,7 @@ unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigne
 void hak_supply_put(struct hak_tcache *tc, void *block) {
     struct hak_heap *heap = &tc->heap;
     hak_heap_put(heap, hak_slab_of_span(hak_tagmap_span(block)), block);
-    if (hak_unlikely(heap->emptied != NULL)) release_emptied(heap);
+    if (hak_unlikely(heap->emptied != NULL)) hak_supply_release_emptied(heap);
 }
 
 void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
@@ -107,9 +107,15 @@ void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
         hak_supply_put(tc, hak_bin_pop(bin));
 }
 
-unsigned hak_supply_bin_capacity(hak_class_t cls, unsigned most) {
+static unsigned bin_capacity(hak_class_t cls) {
     uint32_t stride = hak_sizeclass_stride(cls);
     if (stride == 0) return 0;
     uint32_t fit = HAK_BIN_CAP_BYTES / stride;
-    return fit < 1 ? 1 : fit < most ? fit : most;
+    return fit < 1 ? 1 : fit < HAK_BIN_BLOCKS_MAX ? fit : HAK_BIN_BLOCKS_MAX;
+}
+
+void hak_supply_init_bins(struct hak_tcache *tc) {
+    for (size_t cls = 0; cls < HAK_BINS; cls++) {
+        hak_bin_init(&tc->bins[cls], bin_capacity((hak_class_t)cls), tc->bin_memory, cls);
+    }
 }

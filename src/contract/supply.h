@@ -32,13 +32,16 @@ unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigne
 /* Takes in the remote frees of this heap and releases what became empty. */
 void hak_supply_drain(struct hak_tcache *tc);
 
+/* Slabs that became wholly free go back to the span source. */
+void hak_supply_release_emptied(struct hak_heap *heap);
+
 /* One block goes back to its slab. */
 void hak_supply_put(struct hak_tcache *tc, void *block);
 
 /* Blocks go back until at most `keep` are in the bin. */
 void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep);
 
-/* The capacity of a class's bin: by bytes, within [1, most]. */
-unsigned hak_supply_bin_capacity(hak_class_t cls, unsigned most);
+/* Every bin empty, with its capacity: by bytes, at least 1 and at most HAK_BIN_BLOCKS_MAX. */
+void hak_supply_init_bins(struct hak_tcache *tc);
 
 #endif

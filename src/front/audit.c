@@ -28,14 +28,6 @@ static void breach(struct audit *audit, const char *claim, const void *where, ui
     audit->report(audit, claim, where, want, got);
 }
 
-/* The bits of a word whose blocks were never carved. */
-static uint64_t uncarved_bits(const struct hak_slab *slab, unsigned word) {
-    unsigned first = word << HAK_WORD_SHIFT;
-    if (slab->carved <= first) return UINT64_MAX;
-    unsigned carved = slab->carved - first;
-    return carved >= HAK_WORD_BITS ? 0 : UINT64_MAX << carved;
-}
-
 static void audit_slab(void *arg, struct hak_slab *slab) {
     struct audit *audit = arg;
     unsigned nfree = 0;
@@ -44,7 +36,7 @@ static void audit_slab(void *arg, struct hak_slab *slab) {
         uint64_t remote = atomic_load(hak_slab_remote_word(slab, w));
         nfree += hak_bits_count(slab->free_bits[w]);
         both |= remote & slab->free_bits[w];
-        if (((remote | slab->free_bits[w]) & uncarved_bits(slab, w)) != 0) {
+        if (((remote | slab->free_bits[w]) & ~hak_slab_carved_bits(slab, w)) != 0) {
             breach(audit, "a block never carved is in no bitmap", slab, 0, w);
         }
         if (slab->free_bits[w] != 0 && w < slab->low_word) {
@@ -76,7 +68,7 @@ static void audit_held(struct audit *audit, const void *block, const char *claim
     }
     struct hak_slab *slab = hak_slab_of_span(span);
     unsigned index = hak_slab_index(slab, block);
-    uint64_t bit = (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
+    uint64_t bit = hak_slab_bit(index);
     unsigned word = index >> HAK_WORD_SHIFT;
     uint64_t bits = slab->free_bits[word] | atomic_load(hak_slab_remote_word(slab, word));
     if (index >= slab->carved || (bits & bit) != 0) breach(audit, claim, block, 0, 1);

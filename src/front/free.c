@@ -6,6 +6,7 @@
 #include "src/contract/slots.h"
 #include "src/front/fast.h"
 #include "src/front/misuse.h"
+#include "src/front/prove.h"
 
 static void free_remote(struct hak_slab *slab, void *block) {
     struct hak_tcache *tc = hak_thread_cache();
@@ -15,27 +16,19 @@ static void free_remote(struct hak_slab *slab, void *block) {
         return;
     }
     unsigned index = hak_slab_index(slab, block);
-    uint64_t bit = (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
+    uint64_t bit = hak_slab_bit(index);
     if (hak_remote_post(slab, index >> HAK_WORD_SHIFT, bit) != 0) hak_misuse_double(block);
-}
-
-static bool is_binned(const struct hak_span *span) {
-    return span->owner == HAK_OWNER_TINY || span->owner == HAK_OWNER_MID;
 }
 
 void hak_free_slow(void *block) {
     if (hak_likely(hak_remote_add(&hak_tls->heap, block))) return;
     if (block == NULL) return;
-    struct hak_span *span = hak_tagmap_span(block);
-    if (span == NULL) span = hak_large_find(block);
-    if (span == NULL) {
-        hak_misuse_unknown("free", block);
-    } else if (!is_binned(span)) {
-        hak_large_free(block, span);
-    } else if (!hak_slab_is_block(hak_slab_of_span(span), block)) {
-        hak_misuse_inside("free", block);
-    } else {
+    struct hak_span *span = hak_prove(block, "free");
+    if (span == NULL) return;
+    if (hak_span_is_slab(span)) {
         free_remote(hak_slab_of_span(span), block);
+    } else {
+        hak_large_free(block, span);
     }
 }
 
@@ -52,7 +45,7 @@ void hak_free_overflow(void *block) {
 static bool is_free_already(const struct hak_bin *bin, struct hak_slab *slab, const void *block) {
     unsigned index = hak_slab_index(slab, block);
     unsigned word = index >> HAK_WORD_SHIFT;
-    uint64_t bit = (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
+    uint64_t bit = hak_slab_bit(index);
     if (index >= slab->carved || (slab->free_bits[word] & bit) != 0) return true;
     if ((atomic_load(hak_slab_remote_word(slab, word)) & bit) != 0) return true;
     unsigned at = 0;
@@ -65,7 +58,7 @@ static bool is_free_already(const struct hak_bin *bin, struct hak_slab *slab, co
 void hak_free_checked(void *block) {
     struct hak_tcache *tc = hak_tls;
     struct hak_span *span = hak_tagmap_span(block);
-    if (span == NULL || !is_binned(span) ||
+    if (span == NULL || !hak_span_is_slab(span) ||
         atomic_load(&hak_slab_of_span(span)->owner) != &tc->heap) {
         hak_free_slow(block);
         return;

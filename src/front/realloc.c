@@ -7,38 +7,20 @@
 #include "src/front/fast.h"
 #include "src/front/front.h"
 #include "src/front/malloc.h"
-#include "src/front/misuse.h"
+#include "src/front/prove.h"
 #include "src/os/os.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* The span of a live block's address; reports and returns NULL for anything else. */
-static struct hak_span *prove(const void *block, const char *verb) {
-    struct hak_span *span = hak_tagmap_span(block);
-    if (span == NULL) span = hak_large_find(block);
-    if (span == NULL) {
-        hak_misuse_unknown(verb, block);
-        return NULL;
-    }
-    bool is_slab = span->owner == HAK_OWNER_TINY || span->owner == HAK_OWNER_MID;
-    if (is_slab && !hak_slab_is_block(hak_slab_of_span(span), block)) {
-        hak_misuse_inside(verb, block);
-        return NULL;
-    }
-    return span;
-}
-
 static size_t usable(const void *block, struct hak_span *span) {
-    if (span->owner == HAK_OWNER_TINY || span->owner == HAK_OWNER_MID) {
-        return hak_slab_of_span(span)->stride;
-    }
+    if (hak_span_is_slab(span)) return hak_slab_of_span(span)->stride;
     return hak_large_usable_size(block, span);
 }
 
 size_t hak_front_usable_size(const void *block, const char *verb) {
     if (block == NULL) return 0;
-    struct hak_span *span = prove(block, verb);
+    struct hak_span *span = hak_prove(block, verb);
     return span == NULL ? 0 : usable(block, span);
 }
 
@@ -60,7 +42,7 @@ static void *move(void *block, size_t old_size, size_t size) {
 
 void *hak_front_realloc(void *block, size_t size, const char *verb) {
     if (block == NULL) return hak_fast_malloc(size);
-    struct hak_span *span = prove(block, verb);
+    struct hak_span *span = hak_prove(block, verb);
     if (span == NULL) {
         errno = EINVAL;
         return NULL;

@@ -10,6 +10,7 @@
 #include "src/front/thread.h"
 
 #include "src/contract/slots.h"
+#include "src/contract/supply.h"
 #include "src/front/init.h"
 #include "src/front/misuse.h"
 #include "src/meta/arena.h"
@@ -105,31 +106,24 @@ void hak_thread_flush(struct hak_tcache *tc) {
         if (hak_bin_count(&tc->bins[cls]) > 0) hak_bins_flush(tc, cls, 0);
     }
     hak_remote_flush(&tc->heap);
-    struct hak_slab *slab;
-    while ((slab = hak_heap_pop_emptied(&tc->heap)) != NULL)
-        hak_spans_release(&slab->span);
+    hak_supply_release_emptied(&tc->heap);
 }
 
-static void end(struct hak_tcache *tc) {
+static void at_thread_exit(void *arg) {
+    struct hak_tcache *tc = arg;
     hak_thread_flush(tc);
     hak_misuse_check(tc);
     hak_refill_thread_exit(tc);
     hak_large_thread_exit(tc);
     hak_heap_orphan_all(&tc->heap);
     hak_misuse_check(tc);
-    struct hak_slab *slab;
-    while ((slab = hak_heap_pop_emptied(&tc->heap)) != NULL)
-        hak_spans_release(&slab->span);
+    hak_supply_release_emptied(&tc->heap);
     hak_tls = &ended;
     hak_lock_take(&threads.lock);
     tc->next_idle = threads.idle;
     atomic_signal_fence(memory_order_release);
     threads.idle = tc;
     hak_lock_give(&threads.lock);
-}
-
-static void at_thread_exit(void *arg) {
-    end(arg);
 }
 
 static void make_key(void) {

@@ -116,7 +116,7 @@ void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *b
     struct hak_sender_entry *entry = hak_remote_entry(heap, block);
     unsigned index = hak_slab_index(slab, block);
     unsigned word = index >> HAK_WORD_SHIFT;
-    uint64_t bit = (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
+    uint64_t bit = hak_slab_bit(index);
     if (entry->bytes != 0) {
         if (entry->slab == slab && entry->word == word && (entry->bits & bit) != 0) {
             hak_heap_note_misuse(heap, block, HAK_FREE_DOUBLE);

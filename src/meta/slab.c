@@ -59,7 +59,7 @@ enum hak_free_verdict hak_slab_put(struct hak_slab *slab, const void *block) {
     if (hak_unlikely(hak_slab_block(slab, index) != block)) return HAK_FREE_INSIDE;
     if (hak_unlikely(index >= slab->carved)) return HAK_FREE_DOUBLE;
     unsigned word = index >> HAK_WORD_SHIFT;
-    uint64_t bit = (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
+    uint64_t bit = hak_slab_bit(index);
     if (hak_unlikely((slab->free_bits[word] & bit) != 0)) return HAK_FREE_DOUBLE;
     slab->free_bits[word] |= bit;
     slab->nfree++;
@@ -103,14 +103,6 @@ unsigned hak_slab_carve(struct hak_slab *slab, unsigned want, unsigned *first_in
     return count;
 }
 
-/* The bits of a word whose blocks have been carved. */
-static uint64_t carved_bits(const struct hak_slab *slab, unsigned word) {
-    unsigned first = word << HAK_WORD_SHIFT;
-    if (slab->carved >= first + HAK_WORD_BITS) return UINT64_MAX;
-    if (slab->carved <= first) return 0;
-    return ((uint64_t)1 << (slab->carved - first)) - 1;
-}
-
 unsigned hak_slab_collect(struct hak_slab *slab, void **doubled) {
     /* seq_cst: the partner is the sender's fetch_or (remote.c); a bit for a word that does not
      * exist is a late sender's mark on the slab that this header was before. */
@@ -122,7 +114,7 @@ unsigned hak_slab_collect(struct hak_slab *slab, void **doubled) {
         if (word >= slab->words) break;
         uint64_t bits = atomic_exchange(hak_slab_remote_word(slab, word), 0);
         if (bits == 0) continue;
-        uint64_t twice = bits & (slab->free_bits[word] | ~carved_bits(slab, word));
+        uint64_t twice = bits & (slab->free_bits[word] | ~hak_slab_carved_bits(slab, word));
         if (hak_unlikely(twice != 0)) {
             *doubled = hak_slab_block(slab, (word << HAK_WORD_SHIFT) + hak_bits_lowest(twice));
             bits &= ~twice;

@@ -85,6 +85,19 @@ HAK_INLINE unsigned hak_slab_index(const struct hak_slab *slab, const void *bloc
     return (unsigned)(offset * slab->reciprocal >> HAK_RECIPROCAL_SHIFT);
 }
 
+/* The bits of a word whose blocks have been carved. Owner. */
+HAK_INLINE uint64_t hak_slab_carved_bits(const struct hak_slab *slab, unsigned word) {
+    unsigned first = word << HAK_WORD_SHIFT;
+    if (slab->carved >= first + HAK_WORD_BITS) return UINT64_MAX;
+    if (slab->carved <= first) return 0;
+    return ((uint64_t)1 << (slab->carved - first)) - 1;
+}
+
+/* The bit of a block within its word. */
+HAK_INLINE uint64_t hak_slab_bit(unsigned index) {
+    return (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
+}
+
 /* What a free was found to be. */
 enum hak_free_verdict { HAK_FREE_OK, HAK_FREE_INSIDE, HAK_FREE_DOUBLE };
 

@@ -34,6 +34,11 @@ struct hak_span {
     bool zeroed;   /* the memory is known to read as zeros; owner-only after acquire */
 };
 
+/* Whether the span is a slab, whose blocks live in bins. */
+static inline bool hak_span_is_slab(const struct hak_span *span) {
+    return span->owner == HAK_OWNER_TINY || span->owner == HAK_OWNER_MID;
+}
+
 /* A zeroed header at first use, else as the last span left it; NULL when out. Any thread. */
 struct hak_span *hak_span_header_alloc(void);
 

@@ -38,10 +38,7 @@ static int p0_init(void) {
 }
 
 static void p0_thread_init(struct hak_tcache *tc) {
-    for (size_t cls = 0; cls < HAK_BINS; cls++) {
-        unsigned capacity = hak_supply_bin_capacity((hak_class_t)cls, HAK_BIN_BLOCKS_MAX);
-        hak_bin_init(&tc->bins[cls], capacity, tc->bin_memory, cls);
-    }
+    hak_supply_init_bins(tc);
 }
 
 /* Active blocks of a class, counted from the bits. */

@@ -10,10 +10,7 @@ static int simple_init(void) {
 }
 
 static void simple_thread_init(struct hak_tcache *tc) {
-    for (size_t cls = 0; cls < HAK_BINS; cls++) {
-        unsigned capacity = hak_supply_bin_capacity((hak_class_t)cls, HAK_BIN_BLOCKS_MAX);
-        hak_bin_init(&tc->bins[cls], capacity, tc->bin_memory, cls);
-    }
+    hak_supply_init_bins(tc);
 }
 
 static unsigned simple_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {

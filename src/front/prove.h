@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prove.h: from an address that a program calls its block to the span that holds it.
+ */
+#ifndef HAK_FRONT_PROVE_H
+#define HAK_FRONT_PROVE_H
+
+#include "src/meta/span.h"
+
+/* The span of an address where a block begins, found without reading the block; anything else is
+ * reported as a misuse by `verb`, and gives NULL. */
+struct hak_span *hak_prove(const void *block, const char *verb);
+
+#endif
