@@ -74,7 +74,7 @@ HAK_API size_t hak_purge(void);
 
 /* What the allocator knows of itself. Counters are exact when no other thread allocates meanwhile.
  * `version` is set by the caller to HAK_STATS_VERSION. */
-#define HAK_STATS_VERSION 1
+#define HAK_STATS_VERSION 2
 struct hak_stats {
     uint32_t version;
     uint32_t heaps;            /* thread heaps in existence, those of ended threads included */
@@ -89,8 +89,20 @@ struct hak_stats {
     uint64_t overflow_blocks;      /* blocks that a full bin handed back */
     uint64_t remote_posted_blocks; /* blocks posted to slabs of other threads */
     uint64_t adopted_slabs;        /* slabs of ended threads taken over */
-    uint64_t p0_logged;            /* refills checked under HAKMEM_TINY_P0_LOG */
-    uint64_t p0_mismatches;        /* of these, where the count of active blocks was wrong */
+    uint64_t l25_kept_bytes;       /* whole spans up to 1 MiB, freed and kept for reuse */
+    uint64_t l25_hits;             /* requests served from those, beside the threads' own bins */
+    uint64_t l25_misses;
+    uint64_t l25_shards;          /* over which they are spread now */
+    uint64_t bigcache_kept_bytes; /* mappings above that, freed and kept for reuse */
+    uint64_t bigcache_kept_count;
+    uint64_t bigcache_buckets;
+    uint64_t bigcache_hits;      /* requests served by a kept mapping of their size, */
+    uint64_t bigcache_splits;    /* by a part of a larger one, */
+    uint64_t bigcache_grows;     /* by a smaller one made larger, */
+    uint64_t bigcache_misses;    /* by a new mapping */
+    uint64_t bigcache_evictions; /* kept mappings given back, for age or for want of room */
+    uint64_t p0_logged;          /* refills checked under HAKMEM_TINY_P0_LOG */
+    uint64_t p0_mismatches;      /* of these, where the count of active blocks was wrong */
 };
 /* Fills *out; returns 0, or -1 when `version` is unknown. Walks every slab: milliseconds, not
  * microseconds. */

@@ -9,6 +9,7 @@
 #include "hak_config.h"
 #include "hak_rev.h"
 #include "src/contract/slots.h"
+#include "src/contract/supply.h"
 
 #include <errno.h>
 
@@ -45,6 +46,14 @@ size_t hak_spans_purge(enum hak_purge how, size_t bytes_max) {
     return SPANS.purge(how, bytes_max);
 }
 
+bool hak_spans_resize(struct hak_span *span, size_t bytes) {
+    return SPANS.resize(span, bytes);
+}
+
+size_t hak_spans_idle(void) {
+    return SPANS.idle();
+}
+
 void hak_spans_stats(struct hak_stats *out) {
     SPANS.stats(out);
 }
@@ -64,19 +73,28 @@ unsigned hak_bins_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     return MID.fill(tc, cls, want);
 }
 
+/* Classes of slabs above tiny are the mid tier's; the last ones are of whole spans. */
+static bool is_of_slabs(hak_class_t cls) {
+    return cls < HAK_SLAB_CLASSES;
+}
+
 void hak_bins_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
     if (cls <= HAK_TINY_CLASSES) {
         REFILL.overflow(tc, cls, block);
-    } else {
+    } else if (is_of_slabs(cls)) {
         MID.overflow(tc, cls, block);
+    } else {
+        hak_supply_keep_span(tc, cls, block);
     }
 }
 
 void hak_bins_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
     if (cls <= HAK_TINY_CLASSES) {
         REFILL.flush(tc, cls, keep);
-    } else {
+    } else if (is_of_slabs(cls)) {
         MID.flush(tc, cls, keep);
+    } else {
+        hak_supply_flush_spans(tc, cls, keep);
     }
 }
 
@@ -104,22 +122,25 @@ size_t hak_bins_size_max(void) {
     return MID.size_max > HAK_TINY_MAX ? MID.size_max : HAK_TINY_MAX;
 }
 
+size_t hak_l25_size_max(void) {
+    return L25.size_max;
+}
+
 int hak_large_init(void) {
     int failed = L25.init();
     return failed != 0 ? failed : BIG.init();
 }
 
 void *hak_large_alloc(size_t size, size_t align, bool *zeroed) {
-    if (size <= L25.size_max && align <= HAK_SLAB_BYTES) return L25.alloc(size, align, zeroed);
+    if (size <= L25.size_max && align <= HAK_SPAN_BYTES_MAX) {
+        return L25.alloc(size, align, zeroed);
+    }
     return BIG.alloc(size, align, zeroed);
 }
 
-void hak_large_free(void *block, struct hak_span *span) {
-    if (span->owner == HAK_OWNER_L25) {
-        L25.free(block, span);
-    } else {
-        BIG.free(block, span);
-    }
+bool hak_large_free(void *block, struct hak_span *span) {
+    if (span->owner == HAK_OWNER_L25) return L25.free(block, span);
+    return BIG.free(block, span);
 }
 
 size_t hak_large_usable_size(const void *block, const struct hak_span *span) {
@@ -149,7 +170,12 @@ void hak_large_thread_exit(struct hak_tcache *tc) {
 
 size_t hak_large_purge(enum hak_purge how, size_t bytes_max) {
     size_t bytes = L25.purge(how, bytes_max);
+    if (how == HAK_PURGE_SOME && bytes > 0) return bytes;
     return bytes + BIG.purge(how, bytes_max - (bytes < bytes_max ? bytes : bytes_max));
+}
+
+size_t hak_large_idle(void) {
+    return L25.idle() + BIG.idle();
 }
 
 void hak_large_stats(struct hak_stats *out) {
@@ -170,7 +196,7 @@ void hak_large_after_fork(void) {
 int hak_bind_check(void) {
     bool ranges_rise = (L25.size_max == 0 || L25.size_max > hak_bins_size_max()) &&
                        BIG.size_max > L25.size_max && BIG.size_max >= PTRDIFF_MAX;
-    bool bins_fit = hak_bins_size_max() <= HAK_BINNED_MAX;
+    bool bins_fit = hak_bins_size_max() <= HAK_MID_MAX;
     bool batches_fit = REFILL.batch_max >= 1 && REFILL.batch_max <= HAK_BIN_BLOCKS_MAX;
     bool owners_differ = L25.owner != BIG.owner;
     return ranges_rise && bins_fit && batches_fit && owners_differ ? 0 : -EINVAL;

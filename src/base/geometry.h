@@ -36,6 +36,7 @@ _Static_assert((size_t)1 << (HAK_SUPERSLAB_ORDERS - 1) == HAK_SUPERSLAB_SLABS,
 
 /* The largest span that a superslab serves; larger ones get mappings of their own. */
 #define HAK_SPAN_BYTES_MAX ((size_t)1 << 20)
+#define HAK_SPAN_SLABS_MAX (HAK_SPAN_BYTES_MAX / HAK_SLAB_BYTES)
 _Static_assert(HAK_SPAN_BYTES_MAX <= HAK_SUPERSLAB_BYTES, "a span lies within one superslab");
 
 /* Blocks of one slab, at the smallest stride; and the words of its bitmaps. */
@@ -46,14 +47,19 @@ _Static_assert(HAK_SPAN_BYTES_MAX <= HAK_SUPERSLAB_BYTES, "a span lies within on
 _Static_assert(HAK_SLAB_BLOCKS_MAX == HAK_SLAB_BYTES / HAK_ALIGN_BYTES, "bitmaps cover a slab");
 _Static_assert(HAK_SLAB_WORDS_MAX <= 64, "a slab's summary of remote words is one uint64_t");
 
-/* Size classes (sizeclass.h): linear by 16 up to LINEAR_MAX, then a table of strides. */
+/* Size classes (sizeclass.h): linear by 16 up to LINEAR_MAX, then a table of strides. Blocks up to
+ * MID_MAX are cut from slabs; above, a block is a whole span. */
 #define HAK_TINY_MAX     ((size_t)1024)
 #define HAK_LINEAR_MAX   ((size_t)1088)
-#define HAK_BINNED_MAX   ((size_t)1 << 16)
+#define HAK_MID_MAX      ((size_t)1 << 16)
+#define HAK_BINNED_MAX   ((size_t)1 << 20)
 #define HAK_LINEAR_BINS  (HAK_LINEAR_MAX / HAK_ALIGN_BYTES)
-#define HAK_TABLE_BINS   54
-#define HAK_CLASSES      (1 + HAK_LINEAR_BINS + HAK_TABLE_BINS)
+#define HAK_TABLE_SLABS  54
+#define HAK_TABLE_SPANS  11
+#define HAK_TABLE_BINS   (HAK_TABLE_SLABS + HAK_TABLE_SPANS)
 #define HAK_TINY_CLASSES (HAK_TINY_MAX / HAK_ALIGN_BYTES)
+#define HAK_SLAB_CLASSES (1 + HAK_LINEAR_BINS + HAK_TABLE_SLABS) /* classes below it have slabs */
+#define HAK_CLASSES      (HAK_SLAB_CLASSES + HAK_TABLE_SPANS)
 
 /* The table of strides is looked up by 64 bytes up to FINE_MAX, by 512 above. */
 #define HAK_FINE_SHIFT   6
@@ -61,6 +67,7 @@ _Static_assert(HAK_SLAB_WORDS_MAX <= 64, "a slab's summary of remote words is on
 #define HAK_FINE_SLOTS   (HAK_FINE_MAX >> HAK_FINE_SHIFT)
 #define HAK_COARSE_SHIFT 9
 #define HAK_COARSE_SLOTS (HAK_BINNED_MAX >> HAK_COARSE_SHIFT)
+_Static_assert(HAK_BINNED_MAX <= HAK_SPAN_BYTES_MAX, "the largest block in a bin is a span");
 _Static_assert(HAK_LINEAR_MAX % ((size_t)1 << HAK_FINE_SHIFT) == 0, "no slot straddles the ranges");
 
 /* Tiny classes up to HOT_MAX are the hot ones (the first four of an eight-class layout). */
@@ -71,7 +78,7 @@ _Static_assert(HAK_LINEAR_MAX % ((size_t)1 << HAK_FINE_SHIFT) == 0, "no slot str
 #define HAK_BIN_BYTES ((size_t)1 << HAK_BIN_SHIFT)
 
 /* Tag: heap id << TAG_SHIFT | bin offset. 0 is "no small block here". */
-#define HAK_TAG_SHIFT      11
+#define HAK_TAG_SHIFT      12
 #define HAK_TAG_OFFSETS    ((uint32_t)1 << HAK_TAG_SHIFT)
 #define HAK_BINS           (HAK_TAG_OFFSETS >> HAK_BIN_SHIFT)
 #define HAK_BIN_OFFSET_MAX ((uint32_t)((HAK_CLASSES - 1) * HAK_BIN_BYTES))
@@ -105,6 +112,7 @@ _Static_assert(HAK_WINDOW_SHIFT_MIN < HAK_WINDOW_SHIFT, "the smallest window is 
 #define HAK_PAGE_BYTES_DEFAULT ((size_t)1 << 12)
 
 /* Cache line: owner-only and shared data of one object never share one. */
-#define HAK_LINE_BYTES 64
+#define HAK_LINE_SHIFT 6
+#define HAK_LINE_BYTES ((size_t)1 << HAK_LINE_SHIFT)
 
 #endif

@@ -5,8 +5,9 @@
  * Classes 1..68 are linear by 16 bytes up to 1088, so that a class's bin offset is the rounded size
  * itself. Above come 54 strides, 8 a doubling and one a little above each power of two: requests
  * cluster there, because programs put a header before a page (4104 and 1032 bytes are over half of
- * sqlite's). Class 0 is never served: its bin is always empty, which sends malloc(0) to the slow
- * path. Nothing is added to a size here or elsewhere: blocks carry no header.
+ * sqlite's). Above 64 KiB a block is a whole span and the strides are multiples of a slab. Class 0
+ * is never served: its bin is always empty, which sends malloc(0) to the slow path. Nothing is
+ * added to a size here or elsewhere: blocks carry no header.
  */
 #ifndef HAK_BASE_SIZECLASS_H
 #define HAK_BASE_SIZECLASS_H

@@ -34,14 +34,71 @@
 /* Orphaned slabs looked at before a refill carves new memory instead. */
 #define HAK_ADOPT_TRIES 8u
 
+/* A bin that has overflowed so often without a refill gets smaller from then on. */
+#define HAK_BIN_SHRINK_AFTER 64u
+
+/* Wholly free slabs that a heap keeps, one a class, for the next request of the class. */
+#define HAK_SPARE_BYTES_MAX ((size_t)512 << 10)
+
 /* Empty superslabs kept mapped for the next span. */
 #define HAK_EMPTY_SUPERSLABS_KEPT 2u
+
+/* Free memory goes back when it is this old (ms), but for so many bytes of it. Long enough for a
+ * program's phases to follow each other without faults, short enough that the resident size follows
+ * the live data within a second. */
+#define HAK_PURGE_AGE_MS     250u
+#define HAK_PURGE_KEEP_BYTES ((size_t)4 << 20)
+#define HAK_AGE_MS_MAX       ((uint64_t)1 << 40)
+
+/* Visits of malloc's slow path from one look at the clock to the next, where they come fast. */
+#define HAK_PURGE_VISITS 32u
+/* The largest step of a purge, in bytes: its system call should take well under a millisecond. */
+#define HAK_PURGE_STEP_BYTES ((size_t)2 << 20)
+/* The purge thread sleeps half the age, and at least this long (ms). */
+#define HAK_PURGE_SLEEP_MS_MIN 10u
+/* Groups of superslabs that one step looks at. */
+#define HAK_PURGE_GROUPS 16u
+
+/* A recycled block is zeroed by giving its pages back when fewer than 1 in this many are in memory:
+ * a page that is faulted in again costs some ten times the writing of zeros. */
+#define HAK_ZERO_SPARSE 16u
+/* ... if the block has at least this many bytes, so that asking the kernel is worth while. */
+#define HAK_ZERO_ASK_BYTES ((size_t)1 << 20)
+/* Pages asked about at a time: a byte of stack each. */
+#define HAK_ZERO_PAGES ((size_t)2048)
 
 /* Spins on a lock before the thread gives its slice away. */
 #define HAK_LOCK_SPINS 64u
 
 /* Mid pages: a page should hold about this many blocks, so that few are left over. */
 #define HAK_MID_PAGE_BLOCKS 8u
+
+/* L2.5: shards at most, and bytes that all of them keep for reuse. */
+#define HAK_L25_SHARDS_SHIFT 6
+#define HAK_L25_SHARDS_MAX   (1u << HAK_L25_SHARDS_SHIFT)
+#define HAK_L25_KEEP_BYTES   ((size_t)8 << 20)
+/* The number of shards doubles when more than 1 in SPLIT visits of a window had to wait, and halves
+ * after so many windows in which none had to. */
+#define HAK_L25_WINDOW        256u
+#define HAK_L25_SPLIT         8u
+#define HAK_L25_MERGE_WINDOWS 64u
+/* Whole spans that a thread keeps in its bins: bytes of all of them. */
+#define HAK_SPAN_BIN_BYTES ((uint32_t)1 << 20)
+
+/* Bigcache: bytes and age (ms) that freed mappings are kept for reuse; enough for a buffer or two
+ * of most programs, and gone a second after the last use. */
+#define HAK_BIGCACHE_BYTES  ((size_t)128 << 20)
+#define HAK_BIGCACHE_AGE_MS 1000u
+/* Hash buckets, as many as kept mappings. */
+#define HAK_BIGCACHE_BUCKETS_MIN ((size_t)256)
+#define HAK_BIGCACHE_BUCKETS_MAX ((size_t)65536)
+/* Classes a doubling, as a shift; a request takes a mapping at most 1 / 2^this larger. */
+#define HAK_BIGCACHE_STEP_SHIFT 3
+/* Kept mappings looked at for one whose pages can be used when none fits. */
+#define HAK_BIGCACHE_TRIES 8u
+
+/* Odd, with well mixed high bits after a multiplication (2^64 / golden ratio; Knuth 6.4). */
+#define HAK_HASH_MULTIPLIER 0x9e3779b97f4a7c15u
 
 /* Chains of the table of big blocks: the kernel allows 65 530 mappings by default, so chains stay
  * near one. The table is 128 KiB of zero pages until used. */

@@ -87,6 +87,12 @@ HAK_INLINE void hak_bin_put_word(struct hak_bin *bin, char *base, uint32_t strid
     *link = below;
 }
 
+/* At least the bin's count. */
+HAK_INLINE void hak_bin_set_capacity(struct hak_bin *bin, unsigned capacity) {
+    bin->credit += (int32_t)capacity - bin->capacity;
+    bin->capacity = (uint16_t)capacity;
+}
+
 HAK_INLINE unsigned hak_bin_count(const struct hak_bin *bin) {
     return bin->capacity - (unsigned)bin->credit;
 }

@@ -18,7 +18,7 @@ typedef int hak_refill_init_fn(void);
 /* The owner thread's bins get their capacities. */
 typedef void hak_refill_thread_init_fn(struct hak_tcache *tc);
 
-/* Owner thread, bin empty, 1 <= want <= the bin's capacity. Adds n blocks, 1 <= n <= min(want,
+/* Owner thread, bin empty, 1 <= want <= the bin's capacity_max. Adds n blocks, 1 <= n <= min(want,
  * batch_max), each of the class's stride and aligned, and returns n; 0 when memory is out. */
 typedef unsigned hak_refill_fill_fn(struct hak_tcache *tc, hak_class_t cls, unsigned want);
 

@@ -14,12 +14,14 @@
 hak_spans_init_fn hak_spans_init;
 hak_spans_acquire_fn hak_spans_acquire;
 hak_spans_release_fn hak_spans_release;
+hak_spans_resize_fn hak_spans_resize;
 hak_spans_purge_fn hak_spans_purge;
+hak_spans_idle_fn hak_spans_idle;
 hak_spans_stats_fn hak_spans_stats;
 hak_spans_check_fn hak_spans_check;
 hak_spans_after_fork_fn hak_spans_after_fork;
 
-/* For every class that has a bin: tiny by the refill module, above by the mid tier. */
+/* For every class of slabs: tiny by the refill module, above by the mid tier. */
 hak_refill_fill_fn hak_bins_fill;
 hak_refill_overflow_fn hak_bins_overflow;
 hak_refill_flush_fn hak_bins_flush;
@@ -30,10 +32,11 @@ hak_refill_thread_exit_fn hak_refill_thread_exit;
 hak_refill_stats_fn hak_refill_stats;
 hak_refill_check_fn hak_refill_check;
 
-/* Largest size served by bins; constant. */
+/* Largest size of blocks cut from slabs; and largest that is a whole span, if any are; constant. */
 size_t hak_bins_size_max(void);
+size_t hak_l25_size_max(void);
 
-/* Above the bins: the l25 slot up to its size_max, the big slot above. */
+/* Above the slabs: the l25 slot up to its size_max, the big slot above. */
 hak_tier_init_fn hak_large_init;
 hak_tier_alloc_fn hak_large_alloc;
 hak_tier_free_fn hak_large_free;
@@ -43,6 +46,7 @@ hak_tier_find_fn hak_large_find;
 hak_tier_find_around_fn hak_large_find_around;
 hak_tier_thread_exit_fn hak_large_thread_exit;
 hak_tier_purge_fn hak_large_purge;
+hak_tier_idle_fn hak_large_idle;
 hak_tier_stats_fn hak_large_stats;
 hak_tier_check_fn hak_large_check;
 hak_tier_after_fork_fn hak_large_after_fork;

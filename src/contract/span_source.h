@@ -12,8 +12,7 @@
 #include "src/base/check.h"
 #include "src/meta/span.h"
 
-/* How eagerly memory goes back: HAK_PURGE_SOME keeps what the next requests will want,
- * HAK_PURGE_ALL keeps nothing that is free. */
+/* How eagerly memory goes back: a step of what the policy calls old, or all that is free. */
 enum hak_purge { HAK_PURGE_SOME, HAK_PURGE_ALL };
 
 /* 0 or -errno; once, before other threads. */
@@ -27,8 +26,18 @@ typedef struct hak_span *hak_spans_acquire_fn(size_t bytes, size_t align, enum h
 /* The caller is the sole holder. The tag map is cleared before the range can be used again. */
 typedef void hak_spans_release_fn(struct hak_span *span);
 
-/* Gives back at most about `bytes_max`; returns the bytes given back. */
+/* The sole holder makes the span larger or smaller where it lies, to `bytes` rounded up to whole
+ * slabs; false with nothing changed where that is impossible. What is added reads as anything; the
+ * tags of all its slabs are 0 afterwards. */
+typedef bool hak_spans_resize_fn(struct hak_span *span, size_t bytes);
+
+/* ALL: gives back all that is free, up to about `bytes_max`. SOME: one step, of at most one system
+ * call, if there is more than the policy keeps and it is old enough (contract/purge.h). Returns the
+ * bytes given back, or 0 when there is nothing to do. */
 typedef size_t hak_spans_purge_fn(enum hak_purge how, size_t bytes_max);
+
+/* Free memory that a purge would give back; a glance without a lock. */
+typedef size_t hak_spans_idle_fn(void);
 
 /* Adds its part to *out. */
 typedef void hak_spans_stats_fn(struct hak_stats *out);
@@ -44,7 +53,9 @@ struct hak_span_ops {
     hak_spans_init_fn *init;
     hak_spans_acquire_fn *acquire;
     hak_spans_release_fn *release;
+    hak_spans_resize_fn *resize;
     hak_spans_purge_fn *purge;
+    hak_spans_idle_fn *idle;
     hak_spans_stats_fn *stats;
     hak_spans_check_fn *check;
     hak_spans_after_fork_fn *after_fork;

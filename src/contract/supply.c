@@ -5,13 +5,16 @@
 #include "src/contract/supply.h"
 
 #include "src/base/bits.h"
+#include "src/base/tunables.h"
 #include "src/contract/slots.h"
 #include "src/os/os.h"
 
 void hak_supply_release_emptied(struct hak_heap *heap) {
     struct hak_slab *slab;
-    while ((slab = hak_heap_pop_emptied(heap)) != NULL)
+    while ((slab = hak_heap_pop_emptied(heap)) != NULL) {
         hak_spans_release(&slab->span);
+        heap->has_released = true;
+    }
 }
 
 bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls) {
@@ -74,6 +77,7 @@ static unsigned fill_from_new_slab(struct hak_tcache *tc, hak_class_t cls, unsig
 
 unsigned hak_supply_fill_reusing(struct hak_tcache *tc, hak_class_t cls, unsigned want,
                                  bool drain) {
+    hak_supply_widen(tc, cls, want);
     unsigned count = hak_supply_from_bits(tc, cls, want);
     if (count > 0) return count;
     if (drain) {
@@ -86,6 +90,7 @@ unsigned hak_supply_fill_reusing(struct hak_tcache *tc, hak_class_t cls, unsigne
 }
 
 unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    hak_supply_widen(tc, cls, want);
     unsigned count = hak_supply_from_fresh(tc, cls, want);
     if (count == 0) count = hak_supply_from_bits(tc, cls, want);
     if (count > 0) return count;
@@ -101,21 +106,92 @@ void hak_supply_put(struct hak_tcache *tc, void *block) {
     if (hak_unlikely(heap->emptied != NULL)) hak_supply_release_emptied(heap);
 }
 
+void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block) {
+    struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+    struct hak_bin *bin = &tc->bins[cls];
+    hak_supply_put(tc, block);
+    if (++slabs->overflows <= HAK_BIN_SHRINK_AFTER || bin->capacity <= 1) return;
+    hak_supply_put(tc, hak_bin_pop(bin));
+    hak_bin_set_capacity(bin, bin->capacity - 1u);
+}
+
+void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+    struct hak_bin *bin = &tc->bins[cls];
+    slabs->overflows = 0;
+    if (hak_likely(bin->capacity >= slabs->capacity_max)) return;
+    unsigned capacity = 2u * bin->capacity;
+    if (capacity < want) capacity = want;
+    hak_bin_set_capacity(bin, capacity < slabs->capacity_max ? capacity : slabs->capacity_max);
+}
+
 void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
     struct hak_bin *bin = &tc->bins[cls];
     while (hak_bin_count(bin) > keep)
         hak_supply_put(tc, hak_bin_pop(bin));
 }
 
+void hak_supply_mark_span(struct hak_tcache *tc, hak_class_t cls, const void *block) {
+    hak_tagmap_tag_first(hak_tagmap_span(block), tc->tag | (uint32_t)cls << HAK_BIN_SHIFT);
+}
+
+/* Back to the tier; what is no live block's address is noted. */
+static void give_span(struct hak_tcache *tc, void *block) {
+    struct hak_span *span = hak_tagmap_span(block);
+    if (hak_unlikely(span->base != (char *)block)) {
+        hak_heap_note_misuse(&tc->heap, block, HAK_FREE_INSIDE);
+    } else if (hak_unlikely(!hak_large_free(block, span))) {
+        hak_heap_note_misuse(&tc->heap, block, HAK_FREE_DOUBLE);
+    }
+}
+
+void hak_supply_flush_spans(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
+    struct hak_bin *bin = &tc->bins[cls];
+    while (hak_bin_count(bin) > keep)
+        give_span(tc, hak_bin_pop(bin));
+}
+
+/* Takes all capacity from the next class that has any, but for `cls`; false when none has. */
+static bool take_capacity(struct hak_tcache *tc, hak_class_t cls) {
+    for (size_t i = 0; i < HAK_TABLE_SPANS; i++) {
+        tc->span_victim = (uint8_t)((tc->span_victim + 1) % HAK_TABLE_SPANS);
+        hak_class_t victim = (hak_class_t)(HAK_SLAB_CLASSES + tc->span_victim);
+        struct hak_bin *bin = &tc->bins[victim];
+        if (victim == cls || bin->capacity == 0) continue;
+        hak_supply_flush_spans(tc, victim, 0);
+        tc->span_bin_bytes -= (uint32_t)bin->capacity * hak_sizeclass_stride(victim);
+        hak_bin_set_capacity(bin, 0);
+        return true;
+    }
+    return false;
+}
+
+void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, void *block) {
+    struct hak_bin *bin = &tc->bins[cls];
+    uint32_t stride = hak_sizeclass_stride(cls);
+    bool has_room = true;
+    while (has_room && tc->span_bin_bytes + stride > HAK_SPAN_BIN_BYTES)
+        has_room = take_capacity(tc, cls);
+    if (!has_room) {
+        give_span(tc, block);
+        return;
+    }
+    hak_bin_set_capacity(bin, bin->capacity + 1u);
+    tc->span_bin_bytes += stride;
+    hak_bin_push(bin, block);
+}
+
 static unsigned bin_capacity(hak_class_t cls) {
     uint32_t stride = hak_sizeclass_stride(cls);
-    if (stride == 0) return 0;
+    if (stride == 0 || cls >= HAK_SLAB_CLASSES) return 0;
     uint32_t fit = HAK_BIN_CAP_BYTES / stride;
     return fit < 1 ? 1 : fit < HAK_BIN_BLOCKS_MAX ? fit : HAK_BIN_BLOCKS_MAX;
 }
 
 void hak_supply_init_bins(struct hak_tcache *tc) {
     for (size_t cls = 0; cls < HAK_BINS; cls++) {
-        hak_bin_init(&tc->bins[cls], bin_capacity((hak_class_t)cls), tc->bin_memory, cls);
+        unsigned capacity = bin_capacity((hak_class_t)cls);
+        hak_bin_init(&tc->bins[cls], capacity, tc->bin_memory, cls);
+        if (cls < HAK_SLAB_CLASSES) tc->heap.classes[cls].capacity_max = (uint16_t)capacity;
     }
 }

@@ -38,8 +38,23 @@ void hak_supply_release_emptied(struct hak_heap *heap);
 /* One block goes back to its slab. */
 void hak_supply_put(struct hak_tcache *tc, void *block);
 
+/* A whole overflow (refill.h): the block goes back to its slab. Where blocks keep coming back and
+ * none is asked for, the bin gets smaller, a block and a place at a time, so that in the end it
+ * does not hold slabs back that are otherwise free; fills make it larger again. */
+void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block);
+/* The first step of every fill: room for `want` blocks, and twice the room that there was. */
+void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want);
+
 /* Blocks go back until at most `keep` are in the bin. */
 void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep);
+
+/* Classes whose blocks are whole spans of the slot "l25". A thread keeps a few in its bins, so that
+ * a pair of calls is as short as for a small block; such a span carries the tag of the thread that
+ * last had it, and no other thread's free takes the short way. Together the bins hold at most
+ * HAK_SPAN_BIN_BYTES: capacity goes to the class that overflows, from the others in turn. */
+void hak_supply_mark_span(struct hak_tcache *tc, hak_class_t cls, const void *block);
+void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, void *block);
+void hak_supply_flush_spans(struct hak_tcache *tc, hak_class_t cls, unsigned keep);
 
 /* Every bin empty, with its capacity: by bytes, at least 1 and at most HAK_BIN_BLOCKS_MAX. */
 void hak_supply_init_bins(struct hak_tcache *tc);

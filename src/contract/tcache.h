@@ -20,7 +20,13 @@ struct hak_tcache {
     bool is_live;                  /* a thread's own; 0 for the two shared empty ones */
     uintptr_t slots;               /* copies of hak_tagmap, on a line that is hot anyway */
     struct hak_tag_entry *entries;
-    void *bin_memory;                /* of the refill module; kept when the cache is used again */
+    uint32_t span_bin_bytes; /* that the bins of whole spans may hold now */
+    uint8_t span_victim;     /* the one of them that lost its capacity last */
+    uint32_t visits_left;    /* front/purge.c: slow-path visits until the next look at the clock */
+    uint64_t visited_ms;     /* the last look */
+    uint64_t watched_ms;     /* since when the thread is watched */
+    bool is_flushed;         /* its bins were emptied since then */
+    void *bin_memory;        /* of the refill module; kept when the cache is used again */
     struct hak_tcache *next_created; /* all caches ever made; constant after publication */
     struct hak_tcache *next_idle;
     struct hak_heap heap;

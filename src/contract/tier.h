@@ -5,6 +5,10 @@
  * The front guarantees size > 0, size <= size_max and an alignment that is a power of two. Lock
  * order: front < tier < span source < meta; a tier holds no lock while it calls another slot. A
  * module exports one table, hak_<slot>_<name>; a null module has size_max 0 and is never asked.
+ *
+ * A block of the slot "l25" is a whole span. The front may keep one in a thread's bin after it was
+ * freed, which is no business of the tier: for it the block is live. The tag of the span's first
+ * slab is then the front's; alloc and free leave it 0.
  */
 #ifndef HAK_CONTRACT_TIER_H
 #define HAK_CONTRACT_TIER_H
@@ -12,14 +16,19 @@
 #include "src/contract/refill.h"
 #include "src/contract/span_source.h"
 
+/* Where the program called from, set by the front for requests above the bins: a hint, for tiers
+ * that tell call sites apart. */
+extern HAK_TLS const void *hak_call_site;
+
 typedef int hak_tier_init_fn(void);
 
 /* Any thread. At least `size` bytes, aligned; *zeroed tells whether they read as zeros. NULL when
  * memory is out; the front sets errno. */
 typedef void *hak_tier_alloc_fn(size_t size, size_t align, bool *zeroed);
 
-/* `span` is the block's, already proved, with this tier as its owner. */
-typedef void hak_tier_free_fn(void *block, struct hak_span *span);
+/* `span` is the block's, already proved, with this tier as its owner. False, with nothing done,
+ * when the block has been freed before. */
+typedef bool hak_tier_free_fn(void *block, struct hak_span *span);
 typedef size_t hak_tier_usable_size_fn(const void *block, const struct hak_span *span);
 
 /* Resizes within the tier: returns the block, perhaps at another address, with its contents; NULL
@@ -30,12 +39,14 @@ typedef void *hak_tier_resize_fn(void *block, size_t new_size, struct hak_span *
  * reads the block's memory. */
 typedef struct hak_span *hak_tier_find_fn(const void *block);
 
-/* The span that an address lies in; NULL when it is none of this tier's. For reports only:
- * it may walk all spans. */
+/* The span that an address lies in, be its block live or kept for reuse; NULL when it is none of
+ * this tier's. For reports only: it may walk all spans. */
 typedef struct hak_span *hak_tier_find_around_fn(const void *address);
 
 typedef void hak_tier_thread_exit_fn(struct hak_tcache *tc);
+/* As the span source's. Spans may go to the span source, whose own purge comes after. */
 typedef size_t hak_tier_purge_fn(enum hak_purge how, size_t bytes_max);
+typedef size_t hak_tier_idle_fn(void);
 typedef void hak_tier_stats_fn(struct hak_stats *out);
 typedef bool hak_tier_check_fn(hak_report_fn report, void *arg);
 typedef void hak_tier_after_fork_fn(void);
@@ -53,6 +64,7 @@ struct hak_tier_ops {
     hak_tier_find_around_fn *find_around;
     hak_tier_thread_exit_fn *thread_exit;
     hak_tier_purge_fn *purge;
+    hak_tier_idle_fn *idle;
     hak_tier_stats_fn *stats;
     hak_tier_check_fn *check;
     hak_tier_after_fork_fn *after_fork;

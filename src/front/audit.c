@@ -59,6 +59,18 @@ static void audit_slab(void *arg, struct hak_slab *slab) {
     }
 }
 
+/* A kept whole span. */
+static void audit_kept_span(struct audit *audit, const void *block, const struct hak_tcache *tc,
+                            size_t cls) {
+    const struct hak_span *span = hak_tagmap_span(block);
+    if (span == NULL || span->owner != HAK_OWNER_L25 || span->base != (const char *)block ||
+        span->bytes < hak_sizeclass_stride((hak_class_t)cls)) {
+        breach(audit, "a bin of whole spans holds spans that large", block, cls, 0);
+    } else if (hak_tagmap_tag(block) != (tc->tag | (uint32_t)cls << HAK_BIN_SHIFT)) {
+        breach(audit, "a kept span has the tag of its bin", block, cls, hak_tagmap_tag(block));
+    }
+}
+
 /* A block outside the bitmaps. */
 static void audit_held(struct audit *audit, const void *block, const char *claim) {
     struct hak_span *span = hak_tagmap_span(block);
@@ -96,6 +108,10 @@ static void audit_bin(struct audit *audit, const struct hak_tcache *tc, size_t c
     unsigned count = 0;
     for (void *b = hak_bin_next(bin, NULL, 0); b != NULL; b = hak_bin_next(bin, b, ++count)) {
         if (count > bin->capacity) break;
+        if (cls >= HAK_SLAB_CLASSES) {
+            audit_kept_span(audit, b, tc, cls);
+            continue;
+        }
         audit_held(audit, b, "a block in a bin is in no bitmap");
         audit_home(audit, b, &tc->heap, cls);
     }
@@ -107,7 +123,9 @@ static void audit_bin(struct audit *audit, const struct hak_tcache *tc, size_t c
 static void audit_tcache(struct audit *audit, const struct hak_tcache *tc) {
     const struct hak_heap *heap = &tc->heap;
     audit->owner = heap;
-    for (size_t cls = 1; cls < HAK_CLASSES; cls++) {
+    for (size_t cls = HAK_SLAB_CLASSES; cls < HAK_CLASSES; cls++)
+        audit_bin(audit, tc, cls);
+    for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
         const struct hak_class_slabs *slabs = &heap->classes[cls];
         uint64_t active = 0;
         for (struct hak_slab *s = slabs->all; s != NULL; s = s->all_next) {

@@ -7,6 +7,7 @@
 #include "src/front/fast.h"
 #include "src/front/misuse.h"
 #include "src/front/prove.h"
+#include "src/front/purge.h"
 
 static void free_remote(struct hak_slab *slab, void *block) {
     struct hak_tcache *tc = hak_thread_cache();
@@ -20,34 +21,51 @@ static void free_remote(struct hak_slab *slab, void *block) {
     if (hak_remote_post(slab, index >> HAK_WORD_SHIFT, bit) != 0) hak_misuse_double(block);
 }
 
-void hak_free_slow(void *block) {
-    if (hak_likely(hak_remote_add(&hak_tls->heap, block))) return;
-    if (block == NULL) return;
+/* Blocks that the thread's own bins do not take. */
+static void free_elsewhere(void *block) {
     struct hak_span *span = hak_prove(block, "free");
     if (span == NULL) return;
     if (hak_span_is_slab(span)) {
         free_remote(hak_slab_of_span(span), block);
+    } else if (!hak_large_free(block, span)) {
+        hak_misuse_double(block);
     } else {
-        hak_large_free(block, span);
+        struct hak_tcache *tc = hak_thread_cache();
+        if (hak_likely(tc != NULL)) hak_purge_note(tc);
+    }
+}
+
+/* The fast path of a watched thread (thread.h). */
+static void free_watched(struct hak_tcache *tc, void *block) {
+    uintptr_t slot = hak_tagmap_slot(block);
+    uint32_t offset = slot < tc->slots ? hak_tagmap_tag(block) ^ tc->tag : UINT32_MAX;
+    if (offset <= HAK_BIN_OFFSET_MAX) {
+        if (!hak_bin_push_at((char *)tc->bins, offset, block)) hak_free_overflow(block);
+    } else if (!hak_remote_add(&tc->heap, block)) {
+        free_elsewhere(block);
+    }
+}
+
+void hak_free_slow(void *block) {
+    if (hak_likely(hak_remote_add(&hak_tls->heap, block))) return;
+    if (block == NULL) return;
+    if (hak_unlikely(hak_thread_is_watched())) {
+        free_watched(hak_tls_watched, block);
+    } else {
+        free_elsewhere(block);
     }
 }
 
 void hak_free_overflow(void *block) {
-    struct hak_tcache *tc = hak_tls;
+    struct hak_tcache *tc = hak_thread_current();
     uint32_t tag = hak_tagmap_tag(block);
     tc->heap.counts.overflow_blocks++;
     hak_bins_overflow(tc, (hak_class_t)((tag & (HAK_TAG_OFFSETS - 1)) >> HAK_BIN_SHIFT), block);
+    if (hak_unlikely(tc->heap.has_released)) hak_purge_note(tc);
     hak_misuse_check(tc);
 }
 
-/* Whether the owner can tell that the block is free: in the bin, in the bitmaps, or never carved.
- */
-static bool is_free_already(const struct hak_bin *bin, struct hak_slab *slab, const void *block) {
-    unsigned index = hak_slab_index(slab, block);
-    unsigned word = index >> HAK_WORD_SHIFT;
-    uint64_t bit = hak_slab_bit(index);
-    if (index >= slab->carved || (slab->free_bits[word] & bit) != 0) return true;
-    if ((atomic_load(hak_slab_remote_word(slab, word)) & bit) != 0) return true;
+static bool is_in_bin(const struct hak_bin *bin, const void *block) {
     unsigned at = 0;
     for (void *b = hak_bin_next(bin, NULL, at); b != NULL; b = hak_bin_next(bin, b, ++at)) {
         if (b == block) return true;
@@ -55,19 +73,29 @@ static bool is_free_already(const struct hak_bin *bin, struct hak_slab *slab, co
     return false;
 }
 
+/* Whether the owner can tell that the block is free: in the bitmaps, or never carved. */
+static bool is_in_slab(struct hak_slab *slab, const void *block) {
+    unsigned index = hak_slab_index(slab, block);
+    unsigned word = index >> HAK_WORD_SHIFT;
+    uint64_t bit = hak_slab_bit(index);
+    return index >= slab->carved || (slab->free_bits[word] & bit) != 0 ||
+           (atomic_load(hak_slab_remote_word(slab, word)) & bit) != 0;
+}
+
 void hak_free_checked(void *block) {
-    struct hak_tcache *tc = hak_tls;
+    struct hak_tcache *tc = hak_thread_current();
     struct hak_span *span = hak_tagmap_span(block);
-    if (span == NULL || !hak_span_is_slab(span) ||
-        atomic_load(&hak_slab_of_span(span)->owner) != &tc->heap) {
+    uint32_t offset = span == NULL ? UINT32_MAX : hak_tagmap_tag(block) ^ tc->tag;
+    if (offset > HAK_BIN_OFFSET_MAX) {
         hak_free_slow(block);
         return;
     }
+    struct hak_bin *bin = hak_bin_at((char *)tc->bins, offset);
+    bool is_slab = hak_span_is_slab(span);
     struct hak_slab *slab = hak_slab_of_span(span);
-    struct hak_bin *bin = &tc->bins[slab->cls];
-    if (!hak_slab_is_block(slab, block)) {
+    if (is_slab ? !hak_slab_is_block(slab, block) : span->base != (char *)block) {
         hak_misuse_inside("free", block);
-    } else if (is_free_already(bin, slab, block)) {
+    } else if (is_in_bin(bin, block) || (is_slab && is_in_slab(slab, block))) {
         hak_misuse_double(block);
     } else if (!hak_bin_push(bin, block)) {
         hak_free_overflow(block);

@@ -10,6 +10,7 @@
 
 #include "src/contract/slots.h"
 #include "src/front/options.h"
+#include "src/front/purge.h"
 #include "src/front/text.h"
 #include "src/front/thread.h"
 #include "src/meta/arena.h"
@@ -42,6 +43,7 @@ bool hak_init(void) {
 
 static void after_fork_in_child(void) {
     hak_lock_reset(&init.lock);
+    hak_purge_after_fork();
     hak_large_after_fork();
     hak_spans_after_fork();
     hak_tagmap_after_fork();
@@ -54,6 +56,7 @@ static void after_fork_in_child(void) {
 void hak_init_handlers(void) {
     if (atomic_exchange(&init.has_handlers, true)) return;
     pthread_atfork(NULL, NULL, after_fork_in_child);
+    if (hak_options.purge_thread) hak_purge_start_thread();
     if (!hak_options.verbose) return;
     struct hak_text text = {.length = 0};
     hak_text_add(&text, hak_bind_info());

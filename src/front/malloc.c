@@ -5,27 +5,30 @@
 #include "src/front/malloc.h"
 
 #include "src/contract/slots.h"
+#include "src/contract/supply.h"
 #include "src/front/fast.h"
 #include "src/front/misuse.h"
 #include "src/front/options.h"
+#include "src/front/purge.h"
 
 #include <errno.h>
 
 /* How many blocks this refill asks for; the bin is empty. */
-static unsigned refill_want(struct hak_class_slabs *slabs, const struct hak_bin *bin,
-                            hak_class_t cls) {
+static unsigned refill_want(struct hak_tcache *tc, hak_class_t cls) {
+    struct hak_class_slabs *slabs = &tc->heap.classes[cls];
     unsigned most = hak_options.refill_count[cls];
     unsigned want = slabs->batch == 0 ? HAK_REFILL_BLOCKS_FIRST : slabs->batch;
-    if (most > bin->capacity) most = bin->capacity;
+    if (most > slabs->capacity_max) most = slabs->capacity_max;
     if (want > most) want = most;
-    slabs->batch = 2 * want;
+    slabs->batch = (uint16_t)(2 * want);
     return want;
 }
 
 static void *fill_and_pop(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_heap *heap = &tc->heap;
     struct hak_bin *bin = &tc->bins[cls];
-    unsigned count = hak_bins_fill(tc, cls, refill_want(&heap->classes[cls], bin, cls));
+    hak_purge_visit(tc);
+    unsigned count = hak_bins_fill(tc, cls, refill_want(tc, cls));
     if (hak_unlikely(heap->sender_frees >= HAK_SENDER_FLUSH_REFILL)) hak_remote_flush(heap);
     hak_misuse_check(tc);
     heap->counts.refills++;
@@ -36,8 +39,22 @@ static void *fill_and_pop(struct hak_tcache *tc, hak_class_t cls) {
 void *hak_malloc_class(hak_class_t cls) {
     struct hak_tcache *tc = hak_thread_cache();
     if (hak_unlikely(tc == NULL)) return hak_thread_uncached_alloc(cls);
+    if (hak_unlikely(hak_thread_is_watched())) hak_purge_visit(tc);
     void *block = hak_bin_pop(&tc->bins[cls]);
     return block != NULL ? block : fill_and_pop(tc, cls);
+}
+
+/* A whole span: one that the thread keeps, else one from the tier, marked as the thread's. */
+static void *malloc_span(size_t size, bool *zeroed) {
+    hak_class_t cls = hak_sizeclass_of(size);
+    struct hak_tcache *tc = hak_thread_cache();
+    if (hak_unlikely(tc == NULL)) return hak_large_alloc(size, HAK_ALIGN_BYTES, zeroed);
+    hak_purge_visit(tc);
+    void *block = hak_bin_pop(&tc->bins[cls]);
+    if (block != NULL) return block;
+    block = hak_large_alloc(hak_sizeclass_stride(cls), HAK_ALIGN_BYTES, zeroed);
+    if (block != NULL) hak_supply_mark_span(tc, cls, block);
+    return block;
 }
 
 void *hak_malloc_any(size_t size, size_t align, bool *zeroed) {
@@ -50,11 +67,19 @@ void *hak_malloc_any(size_t size, size_t align, bool *zeroed) {
             return hak_malloc_class(cls);
         }
     }
+    if (size > HAK_MID_MAX && size <= hak_l25_size_max() && align <= HAK_SLAB_BYTES) {
+        return malloc_span(size, zeroed);
+    }
+    struct hak_tcache *tc = hak_thread_cache();
+    if (hak_likely(tc != NULL)) hak_purge_visit(tc);
     return hak_large_alloc(size, align, zeroed);
 }
 
+HAK_TLS const void *hak_call_site;
+
 void *hak_malloc_slow(size_t size) {
     bool zeroed;
+    if (size > HAK_BINNED_MAX) hak_call_site = __builtin_return_address(0);
     void *block = hak_malloc_any(size == 0 ? 1 : size, HAK_ALIGN_BYTES, &zeroed);
     if (hak_unlikely(block == NULL)) errno = ENOMEM;
     return block;

@@ -27,7 +27,10 @@ void hak_misuse_inside(const char *verb, const void *block) {
 }
 
 void hak_misuse_unknown(const char *verb, const void *block) {
-    if (hak_large_find_around(block) != NULL) {
+    const struct hak_span *span = hak_large_find_around(block);
+    if (span != NULL && span->base == (const char *)block) {
+        hak_misuse_double(block); /* kept by a tier after it was freed */
+    } else if (span != NULL) {
         hak_misuse_inside(verb, block);
     } else {
         report(verb, block, "not a block of this allocator");

@@ -10,28 +10,17 @@
 
 #include "src/base/sizeclass.h"
 #include "src/base/tunables.h"
+#include "src/contract/purge.h"
 #include "src/front/text.h"
+#include "src/os/env.h"
 #include "src/os/os.h"
-
-#include <string.h>
 
 struct hak_options hak_options;
 
-static bool is_on(const char *name) {
-    const char *value = hak_os_getenv(name);
-    return value != NULL && strcmp(value, "0") != 0;
-}
-
 /* A count from 1 to 64, else `fallback`. */
 static unsigned count_of(const char *name, unsigned fallback) {
-    const char *value = hak_os_getenv(name);
-    unsigned count = 0;
-    if (value == NULL || *value == '\0') return fallback;
-    for (; *value != '\0'; value++) {
-        if (*value < '0' || *value > '9' || count > HAK_REFILL_BLOCKS_MAX) return fallback;
-        count = count * 10 + (unsigned)(*value - '0');
-    }
-    return count >= 1 && count <= HAK_REFILL_BLOCKS_MAX ? count : fallback;
+    unsigned count = (unsigned)hak_env_number(name, fallback, HAK_REFILL_BLOCKS_MAX);
+    return count >= 1 ? count : fallback;
 }
 
 static unsigned class_count(size_t stride, unsigned fallback) {
@@ -45,7 +34,7 @@ static void read_refill_counts(void) {
     unsigned global = count_of("HAKMEM_TINY_REFILL_COUNT", HAK_REFILL_BLOCKS_DEFAULT);
     unsigned hot = count_of("HAKMEM_TINY_REFILL_COUNT_HOT", global);
     unsigned mid = count_of("HAKMEM_TINY_REFILL_COUNT_MID", global);
-    for (hak_class_t cls = 1; cls < HAK_CLASSES; cls++) {
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
         uint32_t stride = hak_sizeclass_stride(cls);
         unsigned count = HAK_REFILL_BLOCKS_DEFAULT;
         if (stride <= HAK_TINY_MAX) {
@@ -58,11 +47,13 @@ static void read_refill_counts(void) {
 }
 
 void hak_options_init(void) {
-    const char *misuse = hak_os_getenv("HAKMEM_MISUSE");
-    hak_options.verbose = is_on("HAKMEM_VERBOSE");
-    hak_options.stats = is_on("HAKMEM_STATS");
-    hak_options.audit = is_on("HAKMEM_AUDIT");
-    hak_options.p0_log = is_on("HAKMEM_TINY_P0_LOG");
-    hak_options.ignore_misuse = misuse != NULL && strcmp(misuse, "ignore") == 0;
+    hak_options.verbose = hak_env_is_on("HAKMEM_VERBOSE");
+    hak_options.stats = hak_env_is_on("HAKMEM_STATS");
+    hak_options.audit = hak_env_is_on("HAKMEM_AUDIT");
+    hak_options.p0_log = hak_env_is_on("HAKMEM_TINY_P0_LOG");
+    hak_options.purge_thread = hak_env_is_on("HAKMEM_PURGE_THREAD");
+    hak_options.ignore_misuse = hak_env_is("HAKMEM_MISUSE", "ignore");
     read_refill_counts();
+    hak_purge_policy_init();
+    hak_os_huge_pages_init();
 }

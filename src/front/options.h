@@ -12,12 +12,13 @@
 
 /* Constant after hak_options_init. */
 struct hak_options {
-    bool verbose;                   /* HAKMEM_VERBOSE: a banner at start */
-    bool stats;                     /* HAKMEM_STATS: hak_stats at exit, on stderr */
-    bool audit;                     /* HAKMEM_AUDIT: hak_check at exit, with a line on stderr */
-    bool p0_log;                    /* HAKMEM_TINY_P0_LOG: the sum at exit */
-    bool ignore_misuse;             /* HAKMEM_MISUSE=ignore */
-    uint8_t refill_count[HAK_BINS]; /* blocks that one refill of the class asks for */
+    bool verbose;       /* HAKMEM_VERBOSE: a banner at start */
+    bool stats;         /* HAKMEM_STATS: hak_stats at exit, on stderr */
+    bool audit;         /* HAKMEM_AUDIT: hak_check at exit, with a line on stderr */
+    bool p0_log;        /* HAKMEM_TINY_P0_LOG: the sum at exit */
+    bool purge_thread;  /* HAKMEM_PURGE_THREAD: memory goes back in idle programs too */
+    bool ignore_misuse; /* HAKMEM_MISUSE=ignore */
+    uint8_t refill_count[HAK_SLAB_CLASSES]; /* blocks that one refill of the class asks for */
 };
 extern struct hak_options hak_options;
 

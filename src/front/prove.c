@@ -14,7 +14,8 @@ struct hak_span *hak_prove(const void *block, const char *verb) {
         hak_misuse_unknown(verb, block);
         return NULL;
     }
-    bool begins_block = !hak_span_is_slab(span) || hak_slab_is_block(hak_slab_of_span(span), block);
+    bool begins_block = hak_span_is_slab(span) ? hak_slab_is_block(hak_slab_of_span(span), block)
+                                               : span->base == (const char *)block;
     if (hak_likely(begins_block)) return span;
     hak_misuse_inside(verb, block);
     return NULL;

@@ -4,6 +4,7 @@
  */
 #include "include/hakmem.h"
 #include "src/contract/slots.h"
+#include "src/contract/supply.h"
 #include "src/front/init.h"
 #include "src/front/thread.h"
 #include "src/meta/arena.h"
@@ -24,7 +25,7 @@ static void add_heap(struct hak_stats *out, const struct hak_heap *heap) {
     out->overflow_blocks += counts->overflow_blocks;
     out->remote_posted_blocks += counts->posted_blocks;
     out->adopted_slabs += counts->adopted_slabs;
-    for (size_t cls = 1; cls < HAK_CLASSES; cls++) {
+    for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
         for (struct hak_slab *s = heap->classes[cls].all; s != NULL; s = s->all_next) {
             add_slab(out, s);
         }
@@ -52,6 +53,8 @@ HAK_EXPORT size_t hak_purge(void) {
     if (tc == NULL) return 0;
     hak_heap_drain(&tc->heap);
     hak_thread_flush(tc);
+    hak_heap_empty_spares(&tc->heap);
+    hak_supply_release_emptied(&tc->heap);
     return hak_large_purge(HAK_PURGE_ALL, SIZE_MAX) + hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX);
 }
 

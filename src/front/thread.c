@@ -21,18 +21,25 @@
 #define EMPTY_BINS_4  HAK_BIN_EMPTY, HAK_BIN_EMPTY, HAK_BIN_EMPTY, HAK_BIN_EMPTY
 #define EMPTY_BINS_16 EMPTY_BINS_4, EMPTY_BINS_4, EMPTY_BINS_4, EMPTY_BINS_4
 #define EMPTY_BINS_64 EMPTY_BINS_16, EMPTY_BINS_16, EMPTY_BINS_16, EMPTY_BINS_16
-_Static_assert(HAK_BINS == 128, "every bin of the shared empty caches is written out");
+#define EMPTY_BINS    EMPTY_BINS_64, EMPTY_BINS_64, EMPTY_BINS_64, EMPTY_BINS_64
+_Static_assert(HAK_BINS == 256, "every bin of the shared empty caches is written out");
 
 static struct hak_tcache not_started = {
-    .bins = {EMPTY_BINS_64, EMPTY_BINS_64},
+    .bins = {EMPTY_BINS},
     .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
 };
 static struct hak_tcache ended = {
-    .bins = {EMPTY_BINS_64, EMPTY_BINS_64},
+    .bins = {EMPTY_BINS},
+    .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
+};
+
+static struct hak_tcache watched = {
+    .bins = {EMPTY_BINS},
     .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
 };
 
 HAK_TLS struct hak_tcache *hak_tls = &not_started;
+HAK_TLS struct hak_tcache *hak_tls_watched;
 
 static struct {
     struct hak_lock lock;
@@ -77,6 +84,7 @@ static struct hak_tcache *create(void) {
     tc->bin_memory = bin_memory;
     tc->tag = tc->heap.tag;
     tc->is_live = true;
+    tc->visits_left = 1;
     tc->slots = hak_tagmap.slots;
     tc->entries = hak_tagmap.entries;
     publish(tc);
@@ -119,6 +127,7 @@ static void at_thread_exit(void *arg) {
     hak_misuse_check(tc);
     hak_supply_release_emptied(&tc->heap);
     hak_tls = &ended;
+    hak_tls_watched = NULL;
     hak_lock_take(&threads.lock);
     tc->next_idle = threads.idle;
     atomic_signal_fence(memory_order_release);
@@ -135,6 +144,7 @@ static void make_key(void) {
 struct hak_tcache *hak_thread_cache(void) {
     struct hak_tcache *tc = hak_tls;
     if (hak_likely(tc->is_live != 0)) return tc;
+    if (hak_thread_is_watched()) return hak_tls_watched;
     if (tc == &ended || !hak_init()) return NULL;
     tc = acquire();
     if (tc == NULL) return NULL;
@@ -143,6 +153,18 @@ struct hak_tcache *hak_thread_cache(void) {
     if (threads.has_key) pthread_setspecific(threads.key, tc);
     hak_init_handlers();
     return tc;
+}
+
+void hak_thread_watch(struct hak_tcache *tc) {
+    if (hak_tls != tc) return;
+    hak_tls_watched = tc;
+    hak_tls = &watched;
+}
+
+void hak_thread_unwatch(void) {
+    if (!hak_thread_is_watched()) return;
+    hak_tls = hak_tls_watched;
+    hak_tls_watched = NULL;
 }
 
 void *hak_thread_uncached_alloc(hak_class_t cls) {
@@ -171,5 +193,6 @@ void hak_thread_after_fork(void) {
     for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
         hak_heap_empty_inbox(&tc->heap);
     }
+    hak_thread_unwatch();
     if (hak_tls->is_live) hak_heap_recover(&hak_tls->heap);
 }

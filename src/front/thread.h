@@ -13,8 +13,25 @@
 
 extern HAK_TLS struct hak_tcache *hak_tls;
 
+/* A thread that has given memory back, more than the policy keeps, is watched: hak_tls points at a
+ * third empty cache and its own stands here, so that each of its calls takes the slow path, which
+ * looks at the clock and gives the memory back when it is due (front/purge.h). NULL otherwise. */
+extern HAK_TLS struct hak_tcache *hak_tls_watched;
+
 /* This thread's live cache, started if need be; NULL when the thread has ended or memory is out. */
 struct hak_tcache *hak_thread_cache(void);
+
+HAK_INLINE bool hak_thread_is_watched(void) {
+    return hak_tls_watched != NULL;
+}
+
+void hak_thread_watch(struct hak_tcache *tc);
+void hak_thread_unwatch(void);
+
+/* As hak_thread_cache, but starts nothing: an empty cache where there is none. */
+HAK_INLINE struct hak_tcache *hak_thread_current(void) {
+    return hak_unlikely(hak_tls_watched != NULL) ? hak_tls_watched : hak_tls;
+}
 
 /* A block of the class for a thread without a cache; NULL when memory is out. */
 void *hak_thread_uncached_alloc(hak_class_t cls);

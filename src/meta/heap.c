@@ -15,7 +15,7 @@ static struct {
     struct {
         _Atomic(struct hak_slab *) head; /* written under the lock; a peek may be relaxed */
         struct hak_slab *tail;
-    } lists[HAK_CLASSES];
+    } lists[HAK_SLAB_CLASSES];
 } orphans;
 
 void hak_heap_init(struct hak_heap *heap, uint32_t id) {
@@ -53,6 +53,14 @@ static void own_slab(struct hak_heap *heap, struct hak_slab *slab) {
     atomic_store(&slab->owner, heap);
 }
 
+/* `fresh` of a class changes here only, so that the sum of what is spare follows. */
+static void set_fresh(struct hak_heap *heap, hak_class_t cls, struct hak_slab *slab) {
+    struct hak_slab *before = heap->classes[cls].fresh;
+    if (before != NULL && before->carved == 0) heap->spare_bytes -= before->span.bytes;
+    if (slab != NULL && slab->carved == 0) heap->spare_bytes += slab->span.bytes;
+    heap->classes[cls].fresh = slab;
+}
+
 static void disown_slab(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_class_slabs *slabs = &heap->classes[slab->cls];
     unlist_slab(heap, slab);
@@ -62,7 +70,7 @@ static void disown_slab(struct hak_heap *heap, struct hak_slab *slab) {
     } else {
         slabs->all = slab->all_next;
     }
-    if (slabs->fresh == slab) slabs->fresh = NULL;
+    if (slabs->fresh == slab) set_fresh(heap, slab->cls, NULL);
     hak_tagmap_set_tag(&slab->span,
                        HAK_HEAP_ID_ORPHAN << HAK_TAG_SHIFT | (uint32_t)slab->cls << HAK_BIN_SHIFT);
     atomic_store(&slab->owner, NULL);
@@ -83,16 +91,18 @@ static bool empty_out(struct hak_heap *heap, struct hak_slab *slab) {
 static void settle(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_class_slabs *slabs = &heap->classes[slab->cls];
     if (hak_slab_is_empty(slab)) {
-        if (slabs->fresh == NULL || slabs->fresh == slab) {
+        bool has_room = heap->spare_bytes + slab->span.bytes <= HAK_SPARE_BYTES_MAX;
+        if (has_room && (slabs->fresh == NULL || slabs->fresh == slab)) {
             unlist_slab(heap, slab);
+            set_fresh(heap, slab->cls, NULL);
             if (slab->carved > 0) hak_slab_reset(slab); /* else it may still be known to be zero */
-            slabs->fresh = slab;
+            set_fresh(heap, slab->cls, slab);
             return;
         }
         if (empty_out(heap, slab)) return;
     }
     if (slab->nfree > 0 && !slab->is_listed) list_slab(heap, slab);
-    if (slab->carved < slab->capacity && slabs->fresh == NULL) slabs->fresh = slab;
+    if (slab->carved < slab->capacity && slabs->fresh == NULL) set_fresh(heap, slab->cls, slab);
 }
 
 bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls) {
@@ -103,7 +113,7 @@ bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls
     /* Last: from here on a late sender of the header's former slab may push it, as a slab of its
      * new owner, which is harmless. */
     atomic_store(&slab->pending, 0);
-    heap->classes[cls].fresh = slab;
+    set_fresh(heap, cls, slab);
     return true;
 }
 
@@ -116,8 +126,9 @@ uint64_t hak_heap_take_word(struct hak_heap *heap, struct hak_slab *slab, unsign
 
 unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned want,
                         unsigned *first_index) {
+    if (slab->carved == 0) heap->spare_bytes -= slab->span.bytes;
     unsigned count = hak_slab_carve(slab, want, first_index);
-    if (slab->carved == slab->capacity) heap->classes[slab->cls].fresh = NULL;
+    if (slab->carved == slab->capacity) set_fresh(heap, slab->cls, NULL);
     return count;
 }
 
@@ -207,9 +218,16 @@ bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls) {
     return true;
 }
 
+void hak_heap_empty_spares(struct hak_heap *heap) {
+    for (size_t cls = 0; cls < HAK_SLAB_CLASSES && heap->spare_bytes > 0; cls++) {
+        struct hak_slab *slab = heap->classes[cls].fresh;
+        if (slab != NULL && slab->carved == 0) (void)empty_out(heap, slab);
+    }
+}
+
 void hak_heap_orphan_all(struct hak_heap *heap) {
     hak_heap_drain(heap);
-    for (size_t cls = 0; cls < HAK_CLASSES; cls++) {
+    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
         struct hak_slab *slab;
         while ((slab = heap->classes[cls].all) != NULL) {
             if (hak_slab_is_empty(slab) && empty_out(heap, slab)) continue;
@@ -228,7 +246,7 @@ struct hak_slab *hak_heap_pop_emptied(struct hak_heap *heap) {
 
 void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void *arg) {
     hak_lock_take(&orphans.lock);
-    for (size_t cls = 0; cls < HAK_CLASSES; cls++) {
+    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
         for (struct hak_slab *slab = orphans.lists[cls].head; slab != NULL; slab = slab->next) {
             visit(arg, slab);
         }
@@ -238,7 +256,7 @@ void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void 
 
 void hak_heap_after_fork(void) {
     hak_lock_reset(&orphans.lock);
-    for (size_t cls = 0; cls < HAK_CLASSES; cls++) {
+    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
         for (struct hak_slab *slab = orphans.lists[cls].head; slab != NULL; slab = slab->next) {
             atomic_store(&slab->pending, 0);
         }
@@ -246,7 +264,7 @@ void hak_heap_after_fork(void) {
 }
 
 void hak_heap_recover(struct hak_heap *heap) {
-    for (size_t cls = 0; cls < HAK_CLASSES; cls++) {
+    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
         struct hak_slab *next;
         for (struct hak_slab *slab = heap->classes[cls].all; slab != NULL; slab = next) {
             next = slab->all_next; /* collect may release the slab */

@@ -18,7 +18,9 @@ struct hak_class_slabs {
     struct hak_slab *listed; /* with free bits */
     struct hak_slab *fresh;  /* with blocks never carved; NULL when there is none */
     struct hak_slab *all;
-    unsigned batch; /* blocks the next refill asks for at most; doubles from refill to refill */
+    uint16_t batch; /* blocks the next refill asks for at most; doubles from refill to refill */
+    uint16_t capacity_max; /* of the bin; constant */
+    uint32_t overflows;    /* of the bin since its last refill */
 };
 
 /* Remote frees not posted yet: blocks of one bitmap word, with copies of what it takes to find a
@@ -45,11 +47,13 @@ struct hak_heap {
 
     /* Owner only. */
     struct hak_slab *emptied; /* wholly free, unbound from this heap; the tiers release them */
+    size_t spare_bytes;       /* of slabs kept though wholly uncarved */
+    bool has_released;        /* spans went back to the span source; the front asks */
     void *misused;            /* what a slow path found wrong; the front asks */
     enum hak_free_verdict verdict;
     uint32_t sender_frees; /* since the last flush */
     struct hak_sender_entry senders[HAK_SENDER_ENTRIES];
-    struct hak_class_slabs classes[HAK_CLASSES];
+    struct hak_class_slabs classes[HAK_SLAB_CLASSES];
     struct hak_heap_counts counts;
 
     /* Any thread pushes, the owner takes all: seq_cst (remote.c). */
@@ -92,6 +96,9 @@ size_t hak_heap_drain(struct hak_heap *heap);
 /* Adopts an orphan of the class that has free or uncarved blocks; false when there is none. The
  * only place where a slab without an owner gets one. */
 bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls);
+
+/* Slabs kept though nothing of them is in use are emptied too. */
+void hak_heap_empty_spares(struct hak_heap *heap);
 
 /* The thread ends: every slab becomes an orphan, or is emptied when wholly free. Bins and sender
  * cache have been flushed. */

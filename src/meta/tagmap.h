@@ -63,6 +63,12 @@ HAK_INLINE struct hak_span *hak_tagmap_span(const void *address) {
     return number == 0 ? NULL : hak_span_of_number(number);
 }
 
+/* Sets the tag of a span's first slab only: for spans that are one block. */
+HAK_INLINE void hak_tagmap_tag_first(const struct hak_span *span, uint32_t tag) {
+    atomic_store_explicit(&hak_tagmap.entries[hak_tagmap_slot(span->base)].tag, tag,
+                          memory_order_relaxed);
+}
+
 /* The tag of an address inside the window. */
 HAK_INLINE uint32_t hak_tagmap_tag(const void *address) {
     return atomic_load_explicit(&hak_tagmap.entries[hak_tagmap_slot(address)].tag,

@@ -31,13 +31,33 @@ bool hak_os_map_at(void *at, size_t bytes);
 void *hak_os_reserve(size_t bytes);
 bool hak_os_make_writable(void *base, size_t bytes);
 
-void hak_os_unmap(void *base, size_t bytes);
+/* False when the kernel refuses, as it does at its limit of mappings: then the range stays mapped,
+ * without its pages. */
+bool hak_os_unmap(void *base, size_t bytes);
 
 /* Resizes a mapping, moving it if need be; NULL when impossible (it stays as it was). */
 void *hak_os_remap(void *base, size_t bytes, size_t new_bytes);
 
-/* Gives the pages back; they read as zeros afterwards. False when the kernel refuses. */
-bool hak_os_purge(void *base, size_t bytes);
+/* Gives the pages back; false when the kernel refuses. *zeroed: they read as zeros from now on. */
+bool hak_os_purge(void *base, size_t bytes, bool *zeroed);
+
+/* Lets the kernel take purged pages when it needs them, instead of at once. At start. */
+void hak_os_purge_lazily(bool lazily);
+
+/* Makes whole pages read as zeros, by the cheaper of writing them and giving them back: a caller
+ * who left most of a large block untouched does not pay for all of it. */
+void hak_os_zero(void *base, size_t bytes);
+
+/* Huge pages for the memory of blocks: HAKMEM_THP=never|madvise, else what the system does by
+ * itself. hak_os_huge_pages_init reads it; the name is for reports. */
+void hak_os_huge_pages_init(void);
+const char *hak_os_huge_pages(void);
+
+/* Milliseconds of a clock that only rises; a few milliseconds coarse, and no system call. */
+uint64_t hak_os_now_ms(void);
+
+/* Sleeps; for threads of our own. */
+void hak_os_sleep_ms(uint64_t ms);
 
 /* RLIMIT_AS, or SIZE_MAX when there is none; and physical memory. */
 size_t hak_os_address_limit_bytes(void);

@@ -5,7 +5,10 @@
 #define _GNU_SOURCE
 #include "src/os/os.h"
 
+#include "src/base/bits.h"
 #include "src/base/geometry.h"
+#include "src/base/tunables.h"
+#include "src/os/env.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -15,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -22,6 +26,13 @@
 #endif
 
 extern char **environ;
+
+/* Constant after start. */
+static struct {
+    int purge_advice;
+    int huge_advice; /* 0: none */
+    const char *huge_name;
+} policy = {.purge_advice = MADV_DONTNEED, .huge_name = "default"};
 
 size_t hak_os_page_bytes(void) {
     static size_t page_bytes;
@@ -40,8 +51,32 @@ static void *map(void *at, size_t bytes, int prot, int flags) {
     return base == MAP_FAILED ? NULL : base;
 }
 
+void hak_os_huge_pages_init(void) {
+    if (hak_env_is("HAKMEM_THP", "never")) {
+        policy.huge_advice = MADV_NOHUGEPAGE;
+        policy.huge_name = "never";
+    } else if (hak_env_is("HAKMEM_THP", "madvise")) {
+        policy.huge_advice = MADV_HUGEPAGE;
+        policy.huge_name = "madvise";
+    }
+}
+
+const char *hak_os_huge_pages(void) {
+    return policy.huge_name;
+}
+
+/* Memory that is too small for a huge page needs no word about it. */
+static void advise_huge(void *base, size_t bytes) {
+    if (policy.huge_advice == 0 || base == NULL || bytes < HAK_SUPERSLAB_BYTES) return;
+    int saved_errno = errno;
+    madvise(base, bytes, policy.huge_advice);
+    errno = saved_errno;
+}
+
 void *hak_os_map(size_t bytes) {
-    return map(NULL, bytes, PROT_READ | PROT_WRITE, 0);
+    void *base = map(NULL, bytes, PROT_READ | PROT_WRITE, 0);
+    advise_huge(base, bytes);
+    return base;
 }
 
 void *hak_os_map_aligned(size_t bytes, size_t align) {
@@ -58,7 +93,10 @@ void *hak_os_map_aligned(size_t bytes, size_t align) {
 bool hak_os_map_at(void *at, size_t bytes) {
     /* Kernels before 4.17 take the address as a hint only; then the result may lie elsewhere. */
     void *base = map(at, bytes, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE);
-    if (base == at) return true;
+    if (base == at) {
+        advise_huge(base, bytes);
+        return true;
+    }
     if (base != NULL) hak_os_unmap(base, bytes);
     return false;
 }
@@ -78,12 +116,12 @@ bool hak_os_make_writable(void *base, size_t bytes) {
     return done;
 }
 
-void hak_os_unmap(void *base, size_t bytes) {
+bool hak_os_unmap(void *base, size_t bytes) {
     int saved_errno = errno;
-    /* At the kernel's limit of mappings a hole cannot be punched: keep the range, drop its pages.
-     */
-    if (munmap(base, bytes) != 0) madvise(base, bytes, MADV_DONTNEED);
+    bool done = munmap(base, bytes) == 0;
+    if (!done) madvise(base, bytes, MADV_DONTNEED); /* no hole can be punched: drop the pages */
     errno = saved_errno;
+    return done;
 }
 
 void *hak_os_remap(void *base, size_t bytes, size_t new_bytes) {
@@ -93,11 +131,64 @@ void *hak_os_remap(void *base, size_t bytes, size_t new_bytes) {
     return moved == MAP_FAILED ? NULL : moved;
 }
 
-bool hak_os_purge(void *base, size_t bytes) {
+bool hak_os_purge(void *base, size_t bytes, bool *zeroed) {
     int saved_errno = errno;
-    bool done = madvise(base, bytes, MADV_DONTNEED) == 0;
+    int advice = policy.purge_advice;
+    bool done = madvise(base, bytes, advice) == 0;
+    if (!done && advice != MADV_DONTNEED) { /* locked pages, or a kernel before 4.5 */
+        advice = MADV_DONTNEED;
+        done = madvise(base, bytes, advice) == 0;
+    }
+    if (done) *zeroed = advice == MADV_DONTNEED;
     errno = saved_errno;
     return done;
+}
+
+void hak_os_purge_lazily(bool lazily) {
+    if (lazily) policy.purge_advice = MADV_FREE;
+}
+
+/* Zeroes up to HAK_ZERO_PAGES pages. Pages that are not in memory may still hold data, in swap:
+ * they are given back, which drops that as well, and reads of them find zeros. */
+static void zero_pages(char *base, size_t count, size_t page) {
+    unsigned char resident[HAK_ZERO_PAGES];
+    size_t found = 0;
+    if (mincore(base, count * page, resident) != 0) {
+        memset(base, 0, count * page);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        found += resident[i] & 1;
+    if (found > count / HAK_ZERO_SPARSE || madvise(base, count * page, MADV_DONTNEED) != 0) {
+        memset(base, 0, count * page);
+    }
+}
+
+void hak_os_zero(void *base, size_t bytes) {
+    int saved_errno = errno;
+    size_t page = hak_os_page_bytes();
+    char *at = base;
+    for (size_t left = bytes / page; left > 0;) {
+        size_t count = left < HAK_ZERO_PAGES ? left : HAK_ZERO_PAGES;
+        zero_pages(at, count, page);
+        at += count * page;
+        left -= count;
+    }
+    memset(at, 0, bytes & (page - 1));
+    errno = saved_errno;
+}
+
+uint64_t hak_os_now_ms(void) {
+    struct timespec now;
+    int saved_errno = errno;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    errno = saved_errno;
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void hak_os_sleep_ms(uint64_t ms) {
+    struct timespec span = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &span, NULL);
 }
 
 size_t hak_os_address_limit_bytes(void) {

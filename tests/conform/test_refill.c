@@ -114,7 +114,7 @@ static void fill_keeps_errno(void **state) {
 static void contents_survive_fills_overflows_and_flushes_of_others(void **state) {
     (void)state;
     struct hak_tcache *tc = this_cache();
-    static void *kept[HAK_CLASSES][8];
+    static void *kept[HAK_SLAB_CLASSES][8];
     for_each_class(cls) {
         for (unsigned i = 0; i < 8; i++) {
             kept[cls][i] = take_block(tc, cls);
@@ -143,8 +143,20 @@ static void contents_survive_fills_overflows_and_flushes_of_others(void **state)
     }
 }
 
+/* Fills make a bin that has become smaller larger again, up to its most. */
+static void widen(struct hak_tcache *tc, hak_class_t cls) {
+    const unsigned most = tc->heap.classes[cls].capacity_max;
+    for (unsigned fills = 0; tc->bins[cls].capacity < most; fills++) {
+        assert_true(fills < HAK_WORD_BITS);
+        hak_bins_flush(tc, cls, 0);
+        assert_true(hak_bins_fill(tc, cls, most) > 0);
+    }
+    hak_bins_flush(tc, cls, 0);
+}
+
 /* Fills the bin to the brim; returns one block more, which found no room. */
 static void *brim(struct hak_tcache *tc, hak_class_t cls) {
+    widen(tc, cls);
     const size_t count = (size_t)tc->bins[cls].capacity + 1;
     for (size_t i = 0; i < count; i++) {
         held[i] = take_block(tc, cls);
@@ -188,6 +200,30 @@ static void overflow_takes_one_block_and_leaves_the_bin_full(void **state) {
     }
 }
 
+static void a_bin_that_only_overflows_gets_smaller_and_fills_widen_it(void **state) {
+    (void)state;
+    struct hak_tcache *tc = this_cache();
+    for_each_class(cls) {
+        struct hak_bin *bin = &tc->bins[cls];
+        widen(tc, cls);
+        const unsigned most = bin->capacity;
+        const size_t count = HAK_BIN_SHRINK_AFTER + 2 * (size_t)most;
+        if (count * hak_sizeclass_stride(cls) > 8 * MIB) continue;
+        for (size_t i = 0; i < count; i++) {
+            held[i] = take_block(tc, cls);
+        }
+        for (size_t i = 0; i < count; i++) {
+            const unsigned before = hak_bin_count(bin);
+            give_block(tc, cls, held[i]);
+            assert_true(hak_bin_count(bin) + 1 >= before);
+        }
+        assert_int_equal(bin->capacity, 1);
+        assert_true(hak_bin_count(bin) <= 1);
+        widen(tc, cls);
+        assert_int_equal(bin->capacity, most);
+    }
+}
+
 static void a_block_taken_by_overflow_comes_again(void **state) {
     (void)state;
     struct hak_tcache *tc = this_cache();
@@ -214,6 +250,7 @@ static void overflow_names_a_block_that_is_free_already(void **state) {
     for_each_class(cls) {
         void *block = brim(tc, cls);
         hak_bins_overflow(tc, cls, block);
+        if (hak_tagmap_span(block) == NULL) continue; /* it was its slab's last: gone altogether */
         hak_bins_overflow(tc, cls, block);
         assert_ptr_equal(tc->heap.misused, block);
         tc->heap.misused = NULL;
@@ -305,6 +342,7 @@ int main(void) {
         scenario(contents_survive_fills_overflows_and_flushes_of_others),
         scenario(a_full_bin_refuses_a_block_and_keeps_its_count),
         scenario(overflow_takes_one_block_and_leaves_the_bin_full),
+        scenario(a_bin_that_only_overflows_gets_smaller_and_fills_widen_it),
         scenario(a_block_taken_by_overflow_comes_again),
         scenario(overflow_names_a_block_that_is_free_already),
         scenario(flush_leaves_at_most_what_is_kept),

@@ -174,7 +174,7 @@ static void an_address_inside_a_block_is_not_added(void **state) {
 /* What lies behind a slab is another's, whatever is missing from its last bitmap word. */
 static void a_cached_word_ends_with_its_slabs_last_block(void **state) {
     (void)state;
-    for (hak_class_t cls = 1; cls < HAK_CLASSES; cls++) {
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
         struct hak_slab *slab = make_full_slab(cls);
         const char *end = (const char *)hak_slab_block(slab, slab->capacity);
         for (unsigned i = 0; i < slab->capacity; i++) {
@@ -270,7 +270,7 @@ static void an_ended_heap_has_no_slabs_and_an_empty_inbox(void **state) {
     hak_remote_flush(&sender);
     hak_heap_orphan_all(&owner);
     assert_null(atomic_load(&owner.inbox));
-    for (size_t cls = 0; cls < HAK_CLASSES; cls++) {
+    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
         assert_null(owner.classes[cls].all);
         assert_null(owner.classes[cls].listed);
         assert_null(owner.classes[cls].fresh);

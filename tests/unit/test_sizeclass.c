@@ -38,8 +38,10 @@ static void waste_is_bounded(void **state) {
     (void)state;
     for (size_t size = 1; size <= HAK_BINNED_MAX; size++) {
         const size_t stride = hak_sizeclass_stride(hak_sizeclass_of(size));
-        const size_t bound = size <= HAK_LINEAR_MAX ? HAK_ALIGN_BYTES - 1 : stride / WASTE;
-        assert_true(stride - size <= bound);
+        /* Whole spans waste address space first, and pages only when one is used again. */
+        const size_t span_bound = stride <= 2 * HAK_SLAB_BYTES ? stride / 2 : stride / 3;
+        const size_t slab_bound = size <= HAK_LINEAR_MAX ? HAK_ALIGN_BYTES - 1 : stride / WASTE;
+        assert_true(stride - size <= (size <= HAK_MID_MAX ? slab_bound : span_bound));
     }
 }
 
@@ -101,6 +103,14 @@ static void above_the_bins_there_is_no_aligned_class(void **state) {
     }
 }
 
+static void classes_of_slabs_end_at_64_kib_and_spans_are_whole_slabs(void **state) {
+    (void)state;
+    assert_int_equal(hak_sizeclass_stride(HAK_SLAB_CLASSES - 1), HAK_MID_MAX);
+    for (hak_class_t cls = HAK_SLAB_CLASSES; cls < HAK_CLASSES; cls++) {
+        assert_int_equal(hak_sizeclass_stride(cls) % HAK_SLAB_BYTES, 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_init_sizes_above_linear_have_class_0), /* first: it calls init */
@@ -110,6 +120,7 @@ int main(void) {
         cmocka_unit_test(the_class_of_a_stride_is_itself),
         cmocka_unit_test(strides_rise_and_keep_the_alignment),
         cmocka_unit_test(classes_that_do_not_exist_have_stride_0),
+        cmocka_unit_test(classes_of_slabs_end_at_64_kib_and_spans_are_whole_slabs),
         cmocka_unit_test(the_rounded_size_of_a_linear_class_is_its_bins_offset),
         cmocka_unit_test(an_aligned_class_is_the_smallest_that_fits),
         cmocka_unit_test(above_the_bins_there_is_no_aligned_class),

@@ -63,7 +63,7 @@ static unsigned count_free_bits(void) {
 
 static void spans_of_all_classes_are_whole_slabs_and_hold_blocks(void **state) {
     (void)state;
-    for (hak_class_t cls = 1; cls < HAK_CLASSES; cls++) {
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
         const size_t bytes = hak_slab_span_bytes(cls);
         assert_int_equal(bytes % HAK_SLAB_BYTES, 0);
         assert_in_range(bytes, hak_sizeclass_stride(cls), HAK_SPAN_BYTES_MAX);
@@ -73,7 +73,7 @@ static void spans_of_all_classes_are_whole_slabs_and_hold_blocks(void **state) {
 
 static void the_index_of_every_offset_is_the_quotient(void **state) {
     (void)state;
-    for (hak_class_t cls = 1; cls < HAK_CLASSES; cls++) {
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
         tear_down(NULL);
         make_slab(cls);
         const size_t stride = hak_sizeclass_stride(cls);

@@ -41,9 +41,17 @@ static void direct_release(struct hak_span *span) {
     atomic_fetch_sub_explicit(&direct.live_bytes, bytes, memory_order_relaxed);
 }
 
+static bool direct_resize(struct hak_span *span, size_t bytes) {
+    return hak_round_up(bytes, HAK_SLAB_BYTES) == span->bytes;
+}
+
 static size_t direct_purge(enum hak_purge how, size_t bytes_max) {
     (void)how;
     (void)bytes_max;
+    return 0;
+}
+
+static size_t direct_idle(void) {
     return 0;
 }
 
@@ -64,7 +72,9 @@ const struct hak_span_ops hak_spans_direct = {
     .init = direct_init,
     .acquire = direct_acquire,
     .release = direct_release,
+    .resize = direct_resize,
     .purge = direct_purge,
+    .idle = direct_idle,
     .stats = direct_stats,
     .check = direct_check,
     .after_fork = direct_after_fork,

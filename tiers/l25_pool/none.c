@@ -15,9 +15,10 @@ static void *none_alloc(size_t size, size_t align, bool *zeroed) {
     return NULL;
 }
 
-static void none_free(void *block, struct hak_span *span) {
+static bool none_free(void *block, struct hak_span *span) {
     (void)block;
     (void)span;
+    return false;
 }
 
 static size_t none_usable_size(const void *block, const struct hak_span *span) {
@@ -53,6 +54,10 @@ static size_t none_purge(enum hak_purge how, size_t bytes_max) {
     return 0;
 }
 
+static size_t none_idle(void) {
+    return 0;
+}
+
 static void none_stats(struct hak_stats *out) {
     (void)out;
 }
@@ -78,6 +83,7 @@ const struct hak_tier_ops hak_l25_none = {
     .find_around = none_find_around,
     .thread_exit = none_thread_exit,
     .purge = none_purge,
+    .idle = none_idle,
     .stats = none_stats,
     .check = none_check,
     .after_fork = none_after_fork,

@@ -14,8 +14,7 @@ static unsigned mf2_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) 
 }
 
 static void mf2_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
-    (void)cls;
-    hak_supply_put(tc, block);
+    hak_supply_overflow(tc, cls, block);
 }
 
 static void mf2_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
@@ -24,7 +23,7 @@ static void mf2_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
 
 const struct hak_mid_ops hak_mid_mf2 = {
     .name = "mf2",
-    .size_max = HAK_BINNED_MAX,
+    .size_max = HAK_MID_MAX,
     .fill = mf2_fill,
     .overflow = mf2_overflow,
     .flush = mf2_flush,

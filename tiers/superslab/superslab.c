@@ -2,16 +2,20 @@
 /*
  * superslab.c: spans from aligned 2 MiB superslabs of 32 slabs; the default span source.
  *
- * A superslab's state is two words: which slabs are free, and which have ever been used since the
- * kernel gave them (dirty). A span takes a run of 2^k slabs that begins at a multiple of its size,
- * as in a buddy system: the first superslab that has one, there a run whose neighbour is taken, so
- * that larger runs stay whole, and used memory before untouched. Groups of 64 superslabs say for
- * each order which of them have such a run, so that the search reads a word a group. There is no
- * limit to the number of groups. All under one leaf lock; each change is one store, a group's words
- * are hints that are checked against the superslab, so the child of a fork finds it all valid.
+ * A superslab's state is three words: which slabs are free, which may hold something else than
+ * zeros (dirty), and which have been used since the kernel last took their pages (resident). A span
+ * takes a run of slabs that begins at a multiple of the next power of two, as in a buddy system:
+ * the first superslab that has one, there a run whose neighbour is taken, so that larger runs stay
+ * whole, and used memory before untouched. Groups of 64 superslabs say for each order which of them
+ * have such a run, so that the search reads a word a group. There is no limit to the number of
+ * groups.
+ *
+ * All under one leaf lock, which no system call is made under but the mapping of a superslab: what
+ * is purged is taken meanwhile. The child of a fork makes the free slabs anew from the tag map.
  */
 #include "src/base/bits.h"
 #include "src/base/tunables.h"
+#include "src/contract/purge.h"
 #include "src/contract/span_source.h"
 #include "src/meta/arena.h"
 #include "src/meta/tagmap.h"
@@ -22,7 +26,9 @@
 struct superslab {
     char *base; /* NULL: not mapped */
     uint32_t free;
-    uint32_t dirty;
+    uint32_t dirty;    /* may hold something else than zeros */
+    uint32_t resident; /* used since they were last given back */
+    uint64_t freed_ms; /* when a slab last became free */
 };
 
 struct group {
@@ -37,7 +43,9 @@ static struct {
     struct hak_lock lock;
     struct group *first, *last;
     struct group *hint[HAK_SUPERSLAB_ORDERS]; /* no group before it has a run of this order */
+    struct group *purged; /* where the next purge step looks; NULL: at the first */
     size_t mapped;
+    _Atomic size_t idle_slabs; /* free and resident; written under the lock */
 } groups;
 
 #define ALL_SLABS UINT32_MAX
@@ -84,6 +92,35 @@ static void note_runs(struct group *group, unsigned i) {
             groups.hint[order] = group;
         }
     }
+}
+
+static size_t idle_bytes(void) {
+    return atomic_load_explicit(&groups.idle_slabs, memory_order_relaxed) << HAK_SLAB_SHIFT;
+}
+
+static void count_idle(uint32_t slabs, bool is_more) {
+    size_t count = hak_bits_count(slabs);
+    size_t idle = atomic_load_explicit(&groups.idle_slabs, memory_order_relaxed);
+    atomic_store_explicit(&groups.idle_slabs, is_more ? idle + count : idle - count,
+                          memory_order_relaxed);
+}
+
+/* The only two places where a slab changes between free and not free. */
+static void take_slabs(struct group *group, unsigned i, uint32_t mask) {
+    struct superslab *ss = &group->superslabs[i];
+    hak_assert((ss->free & mask) == mask);
+    count_idle(mask & ss->resident, false);
+    ss->free &= ~mask;
+    note_runs(group, i);
+}
+
+static void free_slabs(struct group *group, unsigned i, uint32_t mask) {
+    struct superslab *ss = &group->superslabs[i];
+    hak_assert((ss->free & mask) == 0);
+    count_idle(mask & ss->resident, true);
+    ss->free |= mask;
+    ss->freed_ms = hak_os_now_ms();
+    note_runs(group, i);
 }
 
 /* A group with room for another superslab; NULL when metadata is out. */
@@ -147,9 +184,9 @@ static bool take_run(struct hak_span *span, size_t bytes, unsigned order) {
         span->base = ss->base + ((size_t)index << HAK_SLAB_SHIFT);
         span->zeroed = (ss->dirty & mask) == 0;
         span->source = group;
-        ss->free &= ~mask;
+        take_slabs(group, i, mask);
         ss->dirty |= mask;
-        note_runs(group, i);
+        ss->resident |= mask;
     }
     hak_lock_give(&groups.lock);
     return group != NULL;
@@ -189,58 +226,146 @@ static void superslab_release(struct hak_span *span) {
     unsigned i = superslab_of(group, base);
     struct superslab *ss = &group->superslabs[i];
     mask <<= (size_t)(base - ss->base) >> HAK_SLAB_SHIFT;
-    hak_assert((ss->free & mask) == 0);
-    ss->free |= mask;
-    note_runs(group, i);
+    free_slabs(group, i, mask);
     hak_lock_give(&groups.lock);
 }
 
-/* Gives the pages of free slabs back; returns the bytes. */
-static size_t purge_slabs(struct superslab *ss) {
-    uint32_t unused = ss->free & ss->dirty;
-    size_t bytes = 0;
-    while (unused != 0) {
-        unsigned index = hak_bits_lowest(unused);
-        uint32_t rest = ~(unused >> index);
-        unsigned count = rest == 0 ? HAK_SUPERSLAB_SLABS - index : hak_bits_lowest(rest);
-        uint32_t mask = run_mask(count) << index;
-        if (hak_os_purge(ss->base + ((size_t)index << HAK_SLAB_SHIFT), count * HAK_SLAB_BYTES)) {
-            ss->dirty &= ~mask;
-            bytes += count * HAK_SLAB_BYTES;
-        }
-        unused &= ~mask;
+/* Grows over the free slabs that follow, or gives the last ones back. */
+static bool superslab_resize(struct hak_span *span, size_t bytes) {
+    struct group *group = span->source;
+    unsigned have = (unsigned)(span->bytes >> HAK_SLAB_SHIFT);
+    unsigned want = (unsigned)(hak_round_up(bytes, HAK_SLAB_BYTES) >> HAK_SLAB_SHIFT);
+    bool done = want <= HAK_SPAN_SLABS_MAX;
+    if (want < have) {
+        struct hak_span tail = {.base = span->base + ((size_t)want << HAK_SLAB_SHIFT),
+                                .bytes = (size_t)(have - want) << HAK_SLAB_SHIFT};
+        hak_tagmap_clear(&tail);
     }
+    hak_lock_take(&groups.lock);
+    unsigned i = superslab_of(group, span->base);
+    struct superslab *ss = &group->superslabs[i];
+    unsigned index = (unsigned)((size_t)(span->base - ss->base) >> HAK_SLAB_SHIFT);
+    uint32_t old_mask = run_mask(have) << index;
+    uint32_t new_mask = run_mask(want) << index;
+    uint32_t added = new_mask & ~old_mask;
+    done = done && index + want <= HAK_SUPERSLAB_SLABS && (ss->free & added) == added;
+    if (done && added != 0) {
+        take_slabs(group, i, added);
+        ss->dirty |= added;
+        ss->resident |= added;
+        span->zeroed = false;
+    } else if (done) {
+        free_slabs(group, i, old_mask & ~new_mask);
+    }
+    hak_lock_give(&groups.lock);
+    if (!done) return false;
+    span->bytes = (size_t)want << HAK_SLAB_SHIFT;
+    if (added != 0) hak_tagmap_enter(span);
+    return true;
+}
+
+/* The longest run of set bits, as a mask; `bits` is not 0. */
+static uint32_t longest_run(uint32_t bits) {
+    uint32_t best = 0;
+    while (bits != 0) {
+        unsigned index = hak_bits_lowest(bits);
+        uint32_t rest = ~(bits >> index);
+        unsigned count = rest == 0 ? HAK_SUPERSLAB_SLABS - index : hak_bits_lowest(rest);
+        uint32_t run = run_mask(count) << index;
+        if (hak_bits_count(run) > hak_bits_count(best)) best = run;
+        bits &= ~run;
+    }
+    return best;
+}
+
+/* Gives the longest run of idle slabs back, not holding the lock meanwhile: while it is on the way
+ * the run is nobody's. Returns its bytes. */
+static size_t purge_run(struct group *group, unsigned i) {
+    struct superslab *ss = &group->superslabs[i];
+    uint32_t run = longest_run(ss->free & ss->resident);
+    unsigned index = hak_bits_lowest(run);
+    size_t bytes = (size_t)hak_bits_count(run) << HAK_SLAB_SHIFT;
+    bool zeroed = false;
+    take_slabs(group, i, run);
+    hak_lock_give(&groups.lock);
+    bool done = hak_os_purge(ss->base + ((size_t)index << HAK_SLAB_SHIFT), bytes, &zeroed);
+    hak_lock_take(&groups.lock);
+    if (done) ss->resident &= ~run;
+    if (zeroed) ss->dirty &= ~run;
+    uint64_t freed_ms = ss->freed_ms;
+    free_slabs(group, i, run);
+    ss->freed_ms = freed_ms;
+    return done ? bytes : 0;
+}
+
+/* Gives a wholly free superslab back. Returns the bytes that were in use. */
+static size_t unmap(struct group *group, unsigned i) {
+    struct superslab *ss = &group->superslabs[i];
+    char *base = ss->base;
+    size_t bytes = (size_t)hak_bits_count(ss->resident) << HAK_SLAB_SHIFT;
+    take_slabs(group, i, ALL_SLABS);
+    group->mapped &= ~((uint64_t)1 << i);
+    ss->base = NULL;
+    groups.mapped--;
+    hak_lock_give(&groups.lock);
+    hak_tagmap_unmap_window(base, HAK_SUPERSLAB_BYTES);
+    hak_lock_take(&groups.lock);
     return bytes;
 }
 
-static void unmap(struct group *group, unsigned i) {
-    char *base = group->superslabs[i].base;
-    group->superslabs[i].free = 0;
-    note_runs(group, i);
-    group->mapped &= ~((uint64_t)1 << i);
-    group->superslabs[i].base = NULL;
-    groups.mapped--;
-    hak_tagmap_unmap_window(base, HAK_SUPERSLAB_BYTES);
-}
-
-static size_t superslab_purge(enum hak_purge how, size_t bytes_max) {
+static size_t purge_all(size_t bytes_max) {
     size_t bytes = 0;
-    size_t keep = how == HAK_PURGE_ALL ? 0 : HAK_EMPTY_SUPERSLABS_KEPT;
-    hak_lock_take(&groups.lock);
     for (struct group *group = groups.first; group != NULL; group = group->next) {
         for (uint64_t left = group->mapped; left != 0 && bytes < bytes_max; left &= left - 1) {
             unsigned i = hak_bits_lowest(left);
-            bytes += purge_slabs(&group->superslabs[i]);
-            if (group->superslabs[i].free != ALL_SLABS) continue;
-            if (keep > 0) {
-                keep--;
-            } else {
-                unmap(group, i);
+            struct superslab *ss = &group->superslabs[i];
+            if (ss->base == NULL) continue; /* another thread's purge was faster */
+            if (ss->free == ALL_SLABS) {
+                bytes += unmap(group, i);
+                continue;
+            }
+            size_t given = 1;
+            while ((ss->free & ss->resident) != 0 && given > 0) {
+                given = purge_run(group, i);
+                bytes += given;
             }
         }
     }
+    return bytes;
+}
+
+/* One step: looks at the superslabs of one group, from where the last step ended. */
+static size_t purge_some(size_t bytes_max) {
+    if (idle_bytes() <= hak_purge_policy.keep_bytes) return 0;
+    uint64_t now_ms = hak_os_now_ms();
+    (void)bytes_max; /* a run is at most a superslab */
+    for (unsigned looks = 0; looks < HAK_PURGE_GROUPS; looks++) {
+        struct group *group = groups.purged == NULL ? groups.first : groups.purged;
+        for (uint64_t left = group->mapped; left != 0; left &= left - 1) {
+            unsigned i = hak_bits_lowest(left);
+            struct superslab *ss = &group->superslabs[i];
+            if ((ss->free & ss->resident) == 0) continue;
+            if (!hak_purge_is_due(now_ms, ss->freed_ms, hak_purge_policy.age_ms)) continue;
+            if (ss->free == ALL_SLABS && groups.mapped > HAK_EMPTY_SUPERSLABS_KEPT) {
+                return unmap(group, i);
+            }
+            return purge_run(group, i);
+        }
+        groups.purged = group->next;
+        if (groups.purged == NULL) break;
+    }
+    return 0;
+}
+
+static size_t superslab_purge(enum hak_purge how, size_t bytes_max) {
+    hak_lock_take(&groups.lock);
+    size_t bytes = how == HAK_PURGE_ALL ? purge_all(bytes_max) : purge_some(bytes_max);
     hak_lock_give(&groups.lock);
     return bytes;
+}
+
+static size_t superslab_idle(void) {
+    return idle_bytes();
 }
 
 static void superslab_stats(struct hak_stats *out) {
@@ -282,8 +407,25 @@ static bool superslab_check(hak_report_fn report, void *arg) {
     return holds;
 }
 
+/* What a thread that is gone had just taken, or was purging, is in no span: it is free again. */
 static void superslab_after_fork(void) {
     hak_lock_reset(&groups.lock);
+    atomic_store_explicit(&groups.idle_slabs, 0, memory_order_relaxed);
+    groups.mapped = 0;
+    for (struct group *group = groups.first; group != NULL; group = group->next) {
+        for (uint64_t left = group->mapped; left != 0; left &= left - 1) {
+            unsigned i = hak_bits_lowest(left);
+            struct superslab *ss = &group->superslabs[i];
+            uint32_t free = 0;
+            groups.mapped++;
+            for (unsigned at = 0; at < HAK_SUPERSLAB_SLABS; at++) {
+                const char *slab = ss->base + ((size_t)at << HAK_SLAB_SHIFT);
+                if (hak_tagmap_span(slab) == NULL) free |= (uint32_t)1 << at;
+            }
+            ss->free = 0;
+            free_slabs(group, i, free);
+        }
+    }
 }
 
 const struct hak_span_ops hak_spans_superslab = {
@@ -291,7 +433,9 @@ const struct hak_span_ops hak_spans_superslab = {
     .init = superslab_init,
     .acquire = superslab_acquire,
     .release = superslab_release,
+    .resize = superslab_resize,
     .purge = superslab_purge,
+    .idle = superslab_idle,
     .stats = superslab_stats,
     .check = superslab_check,
     .after_fork = superslab_after_fork,

@@ -54,6 +54,7 @@ static uint64_t recount_active(const struct hak_heap *heap, hak_class_t cls) {
 
 /* The same steps as hak_supply_fill_reusing, each batch between two counts. */
 static HAK_COLD unsigned fill_logged(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    hak_supply_widen(tc, cls, want);
     if (hak_heap_listed(&tc->heap, cls) == NULL && !p0.no_drain) hak_supply_drain(tc);
     if (hak_heap_listed(&tc->heap, cls) == NULL && hak_heap_fresh(&tc->heap, cls) == NULL) {
         if (!hak_supply_slab(&tc->heap, cls)) return 0;
@@ -76,8 +77,7 @@ static unsigned p0_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
 }
 
 static void p0_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
-    (void)cls;
-    hak_supply_put(tc, block);
+    hak_supply_overflow(tc, cls, block);
 }
 
 static void p0_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {

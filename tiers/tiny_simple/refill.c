@@ -18,8 +18,7 @@ static unsigned simple_fill(struct hak_tcache *tc, hak_class_t cls, unsigned wan
 }
 
 static void simple_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
-    (void)cls;
-    hak_supply_put(tc, block);
+    hak_supply_overflow(tc, cls, block);
 }
 
 static void simple_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {

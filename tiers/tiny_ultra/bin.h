@@ -15,6 +15,7 @@
 #include "src/base/geometry.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #define HAK_BIN_SLOTS        64u
 #define HAK_BIN_BLOCKS_MAX   (HAK_BIN_SLOTS - 1)
@@ -83,6 +84,18 @@ HAK_INLINE void hak_bin_put_word(struct hak_bin *bin, char *base, uint32_t strid
 
 HAK_INLINE unsigned hak_bin_count(const struct hak_bin *bin) {
     return bin->capacity - (unsigned)(hak_bin_end(bin) - bin->top);
+}
+
+/* At least the bin's count. The blocks move to the slots below the new end of the free ones; the
+ * slot below them is the new bottom. */
+HAK_INLINE void hak_bin_set_capacity(struct hak_bin *bin, unsigned capacity) {
+    unsigned count = hak_bin_count(bin);
+    void **from = bin->top - count;
+    void **to = hak_bin_end(bin) - capacity;
+    memmove(to, from, count * sizeof(void *));
+    to[-1] = NULL;
+    bin->top = to + count;
+    bin->capacity = (uint16_t)capacity;
 }
 
 /* The block below `block` in the bin, or the top one for NULL; NULL at the end. */

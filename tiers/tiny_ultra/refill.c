@@ -22,8 +22,7 @@ static unsigned ultra_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want
 }
 
 static void ultra_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
-    (void)cls;
-    hak_supply_put(tc, block);
+    hak_supply_overflow(tc, cls, block);
 }
 
 static void ultra_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {

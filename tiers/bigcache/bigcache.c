@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bigcache.c: big blocks, one mapping each, and freed mappings kept for the next request.
+ *
+ * A kept mapping is on two lists: by age, and in a bucket of a hash table (FNV-1a, chained) whose
+ * key is its size class, eight to a doubling, and perhaps the call site. A request takes a kept
+ * mapping at most an eighth larger. Else it takes pages from one that does not fit: the front part
+ * of a larger one, or a smaller one that mremap makes larger, so that resident pages serve the next
+ * request whatever its size. What is kept is bounded in bytes and age.
+ *
+ * Live and kept mappings are in the table of table.h. One lock over all; no system call is made
+ * under it but for a larger bucket array. Fork: the truth is the list `newest` -> `older`, which
+ * changes by single stores; the child makes everything else anew from it.
+ */
+#include "src/base/bits.h"
+#include "src/base/tunables.h"
+#include "src/contract/purge.h"
+#include "src/contract/tier.h"
+#include "src/os/env.h"
+#include "src/os/lock.h"
+#include "src/os/os.h"
+#include "tiers/bigcache/table.h"
+
+struct big_span {
+    struct hak_span span;
+    /* Under the lock. */
+    struct big_span *older, *newer; /* kept mappings by age */
+    struct big_span *next;          /* in its bucket */
+    uint64_t freed_ms;
+    const void *site; /* that it was last allocated from */
+    uint32_t hash;
+    bool is_kept;
+    bool is_growing; /* realloc has made it larger before, and may again */
+};
+_Static_assert(sizeof(struct big_span) <= HAK_SPAN_META_BYTES, "a span is its own list node");
+
+/* The bucket array before it first grows. */
+static struct big_span *first_buckets[HAK_BIGCACHE_BUCKETS_MIN];
+
+static struct {
+    struct hak_lock lock;
+    /* Constant after init. */
+    size_t bytes_max; /* 0: nothing is kept */
+    uint64_t age_ms;
+    bool by_site;
+    /* Under the lock. */
+    struct big_span **buckets;
+    size_t bucket_count; /* a power of two */
+    struct big_span *newest, *oldest;
+    size_t kept_count;
+    _Atomic size_t kept_bytes; /* read without it for a glance */
+    uint64_t hits, splits, grows, misses, evictions;
+} big;
+
+static struct big_span *big_of(struct hak_span *span) {
+    return (struct big_span *)(void *)span;
+}
+
+/* ---- size classes and hash ---- */
+
+/* Eight to a doubling: the class of a mapping, and of a request the lowest class that may fit. */
+static uint32_t class_of(size_t bytes) {
+    unsigned top = 63u - (unsigned)__builtin_clzll(bytes);
+    return top << HAK_BIGCACHE_STEP_SHIFT | ((uint32_t)(bytes >> (top - HAK_BIGCACHE_STEP_SHIFT)) &
+                                             ((1u << HAK_BIGCACHE_STEP_SHIFT) - 1));
+}
+
+/* Fowler, Noll and Vo, variant 1a, 32 bits. */
+static uint32_t fnv1a(uint32_t hash, uint64_t key, unsigned bytes) {
+    for (; bytes > 0; bytes--, key >>= 8)
+        hash = (hash ^ (uint8_t)key) * 16777619u;
+    return hash;
+}
+
+static uint32_t hash_of(uint32_t class, const void *site) {
+    uint32_t hash = fnv1a(2166136261u, class, sizeof(uint16_t));
+    return big.by_site ? fnv1a(hash, (uintptr_t)site, sizeof site) : hash;
+}
+
+static struct big_span **bucket_of(uint32_t hash) {
+    return &big.buckets[hash & (big.bucket_count - 1)];
+}
+
+static void enter_bucket(struct big_span *kept) {
+    struct big_span **bucket = bucket_of(kept->hash);
+    kept->next = *bucket;
+    *bucket = kept;
+}
+
+static void leave_bucket(struct big_span *kept) {
+    struct big_span **link = bucket_of(kept->hash);
+    while (*link != kept)
+        link = &(*link)->next;
+    *link = kept->next;
+}
+
+/* As many buckets as kept mappings, about: twice as many above that, half of them below an eighth.
+ */
+static void fit_buckets(void) {
+    size_t count = big.bucket_count;
+    if (big.kept_count > count && count < HAK_BIGCACHE_BUCKETS_MAX) {
+        count *= 2;
+    } else if (big.kept_count < count / 8 && count > HAK_BIGCACHE_BUCKETS_MIN) {
+        count /= 2;
+    } else {
+        return;
+    }
+    struct big_span **buckets =
+        count == HAK_BIGCACHE_BUCKETS_MIN ? first_buckets : hak_os_map(count * sizeof *buckets);
+    if (buckets == NULL) return; /* longer chains will do */
+    struct big_span **old = big.buckets;
+    size_t old_bytes = big.bucket_count * sizeof *old;
+    for (size_t i = 0; i < count; i++)
+        buckets[i] = NULL;
+    big.buckets = buckets;
+    big.bucket_count = count;
+    for (struct big_span *kept = big.newest; kept != NULL; kept = kept->older)
+        enter_bucket(kept);
+    if (old != first_buckets) hak_os_unmap(old, old_bytes);
+}
+
+/* ---- kept mappings ---- */
+
+static size_t kept_bytes(void) {
+    return atomic_load_explicit(&big.kept_bytes, memory_order_relaxed);
+}
+
+static void set_kept_bytes(size_t bytes) {
+    atomic_store_explicit(&big.kept_bytes, bytes, memory_order_relaxed);
+}
+
+/* `kept` comes before `older` in the list; both may be at its ends. */
+static void keep_before(struct big_span *kept, struct big_span *older) {
+    struct big_span *newer = older != NULL ? older->newer : big.oldest;
+    kept->hash = hash_of(class_of(kept->span.bytes), kept->site);
+    kept->is_kept = true;
+    kept->span.zeroed = false;
+    kept->older = older;
+    kept->newer = newer;
+    atomic_signal_fence(memory_order_release);
+    if (newer != NULL) {
+        newer->older = kept;
+    } else {
+        big.newest = kept;
+    }
+    if (older != NULL) {
+        older->newer = kept;
+    } else {
+        big.oldest = kept;
+    }
+    big.kept_count++;
+    set_kept_bytes(kept_bytes() + kept->span.bytes);
+    enter_bucket(kept);
+    fit_buckets();
+}
+
+static void unkeep(struct big_span *kept) {
+    if (kept->newer != NULL) {
+        kept->newer->older = kept->older;
+    } else {
+        big.newest = kept->older;
+    }
+    if (kept->older != NULL) {
+        kept->older->newer = kept->newer;
+    } else {
+        big.oldest = kept->newer;
+    }
+    kept->is_kept = false;
+    big.kept_count--;
+    set_kept_bytes(kept_bytes() - kept->span.bytes);
+    leave_bucket(kept);
+    fit_buckets();
+}
+
+static bool is_aligned(const struct big_span *kept, size_t align) {
+    return ((uintptr_t)kept->span.base & (align - 1)) == 0;
+}
+
+/* A kept mapping at most an eighth larger; NULL when there is none. */
+static struct big_span *find_fit(size_t bytes, size_t align) {
+    uint32_t class = class_of(bytes);
+    for (uint32_t fit = class; fit <= class + 1; fit++) {
+        struct big_span *kept = *bucket_of(hash_of(fit, hak_call_site));
+        for (; kept != NULL; kept = kept->next) {
+            size_t over = kept->span.bytes - bytes; /* huge when it is smaller */
+            if (over <= bytes >> HAK_BIGCACHE_STEP_SHIFT && is_aligned(kept, align)) return kept;
+        }
+    }
+    return NULL;
+}
+
+/* Of the newest few: the smallest that is large enough, else the largest. */
+static struct big_span *find_other(size_t bytes) {
+    struct big_span *best = NULL;
+    unsigned tries = HAK_BIGCACHE_TRIES;
+    for (struct big_span *kept = big.newest; kept != NULL && tries > 0; kept = kept->older) {
+        tries--;
+        if (best == NULL) {
+            best = kept;
+        } else if (best->span.bytes < bytes) {
+            if (kept->span.bytes > best->span.bytes) best = kept;
+        } else if (kept->span.bytes >= bytes && kept->span.bytes < best->span.bytes) {
+            best = kept;
+        }
+    }
+    return best;
+}
+
+/* The front part of a kept mapping becomes a block, the rest stays kept, as old as it is; NULL when
+ * metadata is out. */
+static struct big_span *split(struct big_span *kept, size_t bytes) {
+    struct big_span *rest = big_of(hak_span_header_alloc());
+    if (rest == NULL) return NULL;
+    struct big_span *older = kept->older;
+    unkeep(kept);
+    hak_big_table_leave(&kept->span);
+    rest->span = (struct hak_span){
+        .base = kept->span.base + bytes, .bytes = kept->span.bytes - bytes, .owner = HAK_OWNER_BIG};
+    rest->freed_ms = kept->freed_ms;
+    rest->site = kept->site;
+    kept->span.bytes = bytes;
+    hak_big_table_enter(&kept->span);
+    hak_big_table_enter(&rest->span);
+    keep_before(rest, older);
+    return kept;
+}
+
+/* ---- blocks ---- */
+
+static void unmap_span(struct big_span *gone) {
+    char *base = gone->span.base;
+    size_t bytes = gone->span.bytes;
+    hak_span_header_free(&gone->span);
+    hak_os_unmap(base, bytes);
+}
+
+static int bigcache_init(void) {
+    bool is_on = hak_env_number("HAKMEM_BIGCACHE", 1, 1) != 0;
+    big.bytes_max = hak_env_number("HAKMEM_BIGCACHE_BYTES", HAK_BIGCACHE_BYTES, SIZE_MAX);
+    if (!is_on) big.bytes_max = 0;
+    big.age_ms = hak_env_number("HAKMEM_BIGCACHE_AGE_MS", HAK_BIGCACHE_AGE_MS, HAK_AGE_MS_MAX);
+    big.by_site = hak_env_is_on("HAKMEM_BIGCACHE_SITE");
+    big.buckets = first_buckets;
+    big.bucket_count = HAK_BIGCACHE_BUCKETS_MIN;
+    return 0;
+}
+
+/* A kept mapping that is too small becomes larger, keeping its pages; gives the lock. */
+static struct big_span *grow_kept(struct big_span *kept, size_t bytes) {
+    unkeep(kept);
+    hak_big_table_leave(&kept->span);
+    hak_lock_give(&big.lock);
+    char *base = hak_os_remap(kept->span.base, kept->span.bytes, bytes);
+    hak_lock_take(&big.lock);
+    if (base != NULL) {
+        kept->span.base = base;
+        kept->span.bytes = bytes;
+        big.grows++;
+    }
+    hak_big_table_enter(&kept->span);
+    if (base == NULL) keep_before(kept, big.newest);
+    hak_lock_give(&big.lock);
+    return base == NULL ? NULL : kept;
+}
+
+/* A block of kept memory; NULL when there is none to be had. */
+static struct big_span *alloc_kept(size_t bytes, size_t align) {
+    if (kept_bytes() == 0) return NULL;
+    hak_lock_take(&big.lock);
+    struct big_span *found = find_fit(bytes, align);
+    if (found != NULL) {
+        unkeep(found);
+        big.hits++;
+    } else if (align <= hak_os_page_bytes()) {
+        struct big_span *other = find_other(bytes);
+        size_t other_bytes = other == NULL ? 0 : other->span.bytes;
+        if (other_bytes > bytes) {
+            found = split(other, bytes);
+            big.splits += found != NULL;
+        } else if (other_bytes >= bytes >> HAK_BIGCACHE_STEP_SHIFT) {
+            return grow_kept(other, bytes);
+        }
+    }
+    hak_lock_give(&big.lock);
+    return found;
+}
+
+static struct big_span *alloc_mapping(size_t bytes, size_t align) {
+    struct big_span *made = big_of(hak_span_header_alloc());
+    if (made == NULL) return NULL;
+    char *base = hak_os_map_aligned(bytes, align);
+    if (base == NULL) {
+        hak_span_header_free(&made->span);
+        return NULL;
+    }
+    made->span =
+        (struct hak_span){.base = base, .bytes = bytes, .owner = HAK_OWNER_BIG, .zeroed = true};
+    made->is_kept = false;
+    hak_lock_take(&big.lock);
+    big.misses++;
+    hak_big_table_enter(&made->span);
+    hak_lock_give(&big.lock);
+    return made;
+}
+
+static void *bigcache_alloc(size_t size, size_t align, bool *zeroed) {
+    size_t bytes = hak_round_up(size, hak_os_page_bytes());
+    if (bytes < size || bytes > PTRDIFF_MAX) return NULL;
+    struct big_span *found = alloc_kept(bytes, align);
+    if (found == NULL) found = alloc_mapping(bytes, align);
+    if (found == NULL) return NULL;
+    found->is_growing = false;
+    found->site = hak_call_site;
+    *zeroed = found->span.zeroed;
+    return found->span.base;
+}
+
+/* Under the lock: keeps a freed block if the budget allows, perhaps in the place of the oldest one.
+ * Returns the mapping that must go, or NULL. */
+static struct big_span *keep(struct big_span *freed) {
+    size_t bytes = freed->span.bytes;
+    size_t sum = kept_bytes() + bytes;
+    size_t most = big.bytes_max;
+    struct big_span *gone = NULL;
+    if (bytes > most || (sum > most && sum - big.oldest->span.bytes > most)) {
+        gone = freed;
+    } else {
+        if (sum > most) {
+            gone = big.oldest;
+            unkeep(gone);
+        }
+        freed->freed_ms = hak_os_now_ms();
+        keep_before(freed, big.newest);
+    }
+    if (gone != NULL) {
+        hak_big_table_leave(&gone->span);
+        big.evictions++;
+    }
+    return gone;
+}
+
+static bool bigcache_free(void *block, struct hak_span *span) {
+    struct big_span *freed = big_of(span);
+    struct big_span *gone = NULL;
+    hak_lock_take(&big.lock);
+    bool is_live = span->owner == HAK_OWNER_BIG && span->base == block && !freed->is_kept;
+    if (is_live) gone = keep(freed);
+    hak_lock_give(&big.lock);
+    if (gone != NULL) unmap_span(gone);
+    return is_live;
+}
+
+static size_t bigcache_usable_size(const void *block, const struct hak_span *span) {
+    (void)block;
+    return span->bytes;
+}
+
+/* A block that grows again and again gets room ahead, in address space only: an eighth. */
+static size_t with_headroom(const struct big_span *block, size_t bytes) {
+    if (!block->is_growing) return bytes;
+    size_t more = hak_round_up(bytes + (bytes >> HAK_BIGCACHE_STEP_SHIFT), hak_os_page_bytes());
+    return more <= PTRDIFF_MAX ? more : bytes;
+}
+
+static void *bigcache_resize(void *block, size_t new_size, struct hak_span *span) {
+    struct big_span *resized = big_of(span);
+    size_t bytes = hak_round_up(new_size, hak_os_page_bytes());
+    if (bytes < new_size || bytes > PTRDIFF_MAX) return NULL;
+    size_t spare = span->bytes - bytes; /* huge when it grows */
+    if (spare <= span->bytes >> HAK_BIGCACHE_STEP_SHIFT) return block;
+    hak_lock_take(&big.lock);
+    bool is_live = !resized->is_kept && hak_big_table_leave(span);
+    hak_lock_give(&big.lock);
+    if (!is_live) return NULL;
+    size_t want = bytes > span->bytes ? with_headroom(resized, bytes) : bytes;
+    char *moved = hak_os_remap(block, span->bytes, want);
+    if (moved == NULL && want > bytes) moved = hak_os_remap(block, span->bytes, want = bytes);
+    if (moved != NULL) {
+        resized->is_growing = bytes > span->bytes;
+        span->base = moved;
+        span->bytes = want;
+    }
+    hak_lock_take(&big.lock);
+    hak_big_table_enter(span);
+    hak_lock_give(&big.lock);
+    return moved;
+}
+
+static struct hak_span *bigcache_find(const void *block) {
+    hak_lock_take(&big.lock);
+    struct hak_span *span = hak_big_table_find(block);
+    if (span != NULL && big_of(span)->is_kept) span = NULL;
+    hak_lock_give(&big.lock);
+    return span;
+}
+
+static struct hak_span *bigcache_find_around(const void *address) {
+    hak_lock_take(&big.lock);
+    struct hak_span *span = hak_big_table_find_around(address);
+    hak_lock_give(&big.lock);
+    return span;
+}
+
+static void bigcache_thread_exit(struct hak_tcache *tc) {
+    (void)tc;
+}
+
+/* Unmaps the oldest; returns its bytes, 0 when it is not old enough or there is none. */
+static size_t purge_oldest(uint64_t now_ms, uint64_t age_ms) {
+    hak_lock_take(&big.lock);
+    struct big_span *gone = big.oldest;
+    if (gone != NULL && !hak_purge_is_due(now_ms, gone->freed_ms, age_ms)) gone = NULL;
+    if (gone != NULL) {
+        unkeep(gone);
+        hak_big_table_leave(&gone->span);
+        big.evictions++;
+    }
+    hak_lock_give(&big.lock);
+    if (gone == NULL) return 0;
+    size_t bytes = gone->span.bytes;
+    unmap_span(gone);
+    return bytes;
+}
+
+static size_t bigcache_purge(enum hak_purge how, size_t bytes_max) {
+    if (kept_bytes() == 0) return 0;
+    uint64_t now_ms = hak_os_now_ms();
+    if (how == HAK_PURGE_SOME) return purge_oldest(now_ms, big.age_ms);
+    size_t bytes = 0;
+    size_t step = 1;
+    while (step > 0 && bytes < bytes_max) {
+        step = purge_oldest(now_ms, 0);
+        bytes += step;
+    }
+    return bytes;
+}
+
+static size_t bigcache_idle(void) {
+    return kept_bytes();
+}
+
+static void bigcache_stats(struct hak_stats *out) {
+    hak_lock_take(&big.lock);
+    out->large_live_count += hak_big_table_count() - big.kept_count;
+    out->large_live_bytes += hak_big_table_bytes() - kept_bytes();
+    out->mapped_bytes += hak_big_table_bytes();
+    out->bigcache_kept_bytes += kept_bytes();
+    out->bigcache_kept_count += big.kept_count;
+    out->bigcache_buckets += big.bucket_count;
+    out->bigcache_hits += big.hits;
+    out->bigcache_splits += big.splits;
+    out->bigcache_grows += big.grows;
+    out->bigcache_misses += big.misses;
+    out->bigcache_evictions += big.evictions;
+    hak_lock_give(&big.lock);
+}
+
+static bool is_in_bucket(const struct big_span *kept) {
+    const struct big_span *in = *bucket_of(kept->hash);
+    while (in != NULL && in != kept)
+        in = in->next;
+    return in == kept;
+}
+
+/* Under the lock. */
+static bool check_kept(hak_report_fn report, void *arg) {
+    size_t count = 0;
+    size_t bytes = 0;
+    bool holds = true;
+    for (struct big_span *kept = big.newest; kept != NULL; kept = kept->older) {
+        count++;
+        bytes += kept->span.bytes;
+        struct big_span *newer = kept->older == NULL ? big.oldest : kept->older->newer;
+        if (kept->is_kept && newer == kept && is_in_bucket(kept) &&
+            hak_big_table_find(kept->span.base) == &kept->span) {
+            continue;
+        }
+        report(arg, "bigcache: a kept mapping is on its lists and in the table", kept, 1, 0);
+        holds = false;
+    }
+    if (count != big.kept_count || bytes != kept_bytes()) {
+        report(arg, "bigcache: bytes kept", &big, kept_bytes(), bytes);
+        holds = false;
+    }
+    return holds;
+}
+
+static bool bigcache_check(hak_report_fn report, void *arg) {
+    hak_lock_take(&big.lock);
+    bool holds = check_kept(report, arg);
+    if (!hak_big_table_check(report, arg)) holds = false;
+    hak_lock_give(&big.lock);
+    return holds;
+}
+
+static void bigcache_after_fork(void) {
+    hak_lock_reset(&big.lock);
+    hak_big_table_after_fork();
+    big.buckets = first_buckets; /* another array may be half filled: it is given up */
+    big.bucket_count = HAK_BIGCACHE_BUCKETS_MIN;
+    for (size_t i = 0; i < big.bucket_count; i++)
+        first_buckets[i] = NULL;
+    big.oldest = NULL;
+    big.kept_count = 0;
+    set_kept_bytes(0);
+    for (struct big_span *kept = big.newest; kept != NULL; kept = kept->older) {
+        kept->newer = big.oldest;
+        kept->is_kept = true;
+        big.oldest = kept;
+        big.kept_count++;
+        set_kept_bytes(kept_bytes() + kept->span.bytes);
+        enter_bucket(kept);
+    }
+}
+
+const struct hak_tier_ops hak_big_bigcache = {
+    .name = "bigcache",
+    .owner = HAK_OWNER_BIG,
+    .size_max = PTRDIFF_MAX,
+    .init = bigcache_init,
+    .alloc = bigcache_alloc,
+    .free = bigcache_free,
+    .usable_size = bigcache_usable_size,
+    .resize = bigcache_resize,
+    .find = bigcache_find,
+    .find_around = bigcache_find_around,
+    .thread_exit = bigcache_thread_exit,
+    .purge = bigcache_purge,
+    .idle = bigcache_idle,
+    .stats = bigcache_stats,
+    .check = bigcache_check,
+    .after_fork = bigcache_after_fork,
+};

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * l25.c: blocks of whole spans, up to 1 MiB, kept for reuse in shards.
+ *
+ * A freed span goes to the shard of the freeing thread, on the list of its number of slabs, and to
+ * the span source when the shard holds its share of the budget already. Any thread may free and
+ * allocate any of them. How the number of shards follows contention is in README.md; a thread finds
+ * its shard by a hash of its own address, so that no shard keeps a record of threads.
+ *
+ * Lists are last in, first out, so each is sorted by age and what is old is its tail. Each list
+ * changes by one store; the sums beside it are made anew in the child of a fork.
+ */
+#include "src/base/tunables.h"
+#include "src/contract/purge.h"
+#include "src/contract/slots.h"
+#include "src/os/lock.h"
+#include "src/os/os.h"
+
+struct l25_span {
+    struct hak_span span;
+    struct l25_span *next; /* on a shard's list: under its lock */
+    uint64_t freed_ms;
+    _Atomic uint32_t is_free; /* exchanged by free: of two frees of a block one finds it set */
+};
+_Static_assert(sizeof(struct l25_span) <= HAK_SPAN_META_BYTES, "a span is its own list node");
+
+struct shard {
+    HAK_ALIGNED(HAK_LINE_BYTES) struct hak_lock lock;
+    /* Under the lock. */
+    uint32_t visits, waits; /* of the current window */
+    size_t kept_bytes;      /* on the lists */
+    int64_t live_bytes; /* allocated less freed through this shard: only the sum has a meaning */
+    int64_t live_count;
+    uint64_t hits, misses;
+    struct l25_span *lists[HAK_SPAN_SLABS_MAX + 1]; /* by number of slabs */
+};
+
+static struct {
+    struct shard shards[HAK_L25_SHARDS_MAX];
+    _Atomic uint32_t count;      /* shards in use: a power of two */
+    _Atomic uint32_t quiet;      /* windows without a wait since the last change of count */
+    _Atomic size_t kept_bytes;   /* of all shards */
+    _Atomic uint32_t count_peak; /* no shard above it was ever used */
+} l25 = {.count = 1, .count_peak = 1};
+
+static uint32_t shard_count(void) {
+    return atomic_load_explicit(&l25.count, memory_order_relaxed);
+}
+
+static struct shard *own_shard(void) {
+    uint64_t self = (uint64_t)(uintptr_t)__builtin_thread_pointer();
+    uint64_t mixed = (self >> HAK_LINE_SHIFT) * HAK_HASH_MULTIPLIER;
+    return &l25.shards[mixed >> (64 - HAK_L25_SHARDS_SHIFT) & (shard_count() - 1)];
+}
+
+static size_t slabs_of(size_t bytes) {
+    return (bytes + HAK_SLAB_BYTES - 1) >> HAK_SLAB_SHIFT;
+}
+
+/* Twice as many shards, or half; the one who wins the exchange has done it. */
+static void set_count(uint32_t from, uint32_t to) {
+    if (to < 1 || to > HAK_L25_SHARDS_MAX) return;
+    if (!atomic_compare_exchange_strong(&l25.count, &from, to)) return;
+    atomic_store_explicit(&l25.quiet, 0, memory_order_relaxed);
+    uint32_t peak = atomic_load_explicit(&l25.count_peak, memory_order_relaxed);
+    if (to > peak) atomic_store_explicit(&l25.count_peak, to, memory_order_relaxed);
+}
+
+/* At the end of a window of visits: split where many had to wait, merge after long quiet. */
+static void end_window(struct shard *shard) {
+    uint32_t count = shard_count();
+    if (shard->waits > HAK_L25_WINDOW / HAK_L25_SPLIT) {
+        set_count(count, count * 2);
+    } else if (shard->waits > 0) {
+        atomic_store_explicit(&l25.quiet, 0, memory_order_relaxed);
+    } else if (count > 1 && atomic_fetch_add_explicit(&l25.quiet, 1, memory_order_relaxed) >=
+                                HAK_L25_MERGE_WINDOWS) {
+        set_count(count, count / 2);
+    }
+    shard->visits = 0;
+    shard->waits = 0;
+}
+
+static struct shard *enter(void) {
+    struct shard *shard = own_shard();
+    bool waited = atomic_load_explicit(&shard->lock.held, memory_order_relaxed) != 0;
+    hak_lock_take(&shard->lock);
+    shard->waits += waited;
+    if (++shard->visits >= HAK_L25_WINDOW) end_window(shard);
+    return shard;
+}
+
+static void count_kept(struct shard *shard, size_t bytes, bool is_more) {
+    shard->kept_bytes += is_more ? bytes : -bytes;
+    atomic_fetch_add_explicit(&l25.kept_bytes, is_more ? bytes : -bytes, memory_order_relaxed);
+}
+
+static int l25_init(void) {
+    return 0;
+}
+
+/* Under the lock: a kept span of `slabs`, or up to an eighth more; NULL when there is none. */
+static struct l25_span *pop_fit(struct shard *shard, size_t slabs) {
+    for (size_t fit = slabs; fit <= HAK_SPAN_SLABS_MAX && fit - slabs <= slabs / 8; fit++) {
+        struct l25_span *kept = shard->lists[fit];
+        if (kept == NULL) continue;
+        shard->lists[fit] = kept->next;
+        count_kept(shard, kept->span.bytes, false);
+        return kept;
+    }
+    return NULL;
+}
+
+static void *l25_alloc(size_t size, size_t align, bool *zeroed) {
+    size_t slabs = slabs_of(size);
+    struct shard *shard = enter();
+    struct l25_span *found = align <= HAK_SLAB_BYTES ? pop_fit(shard, slabs) : NULL;
+    size_t bytes = found != NULL ? found->span.bytes : slabs << HAK_SLAB_SHIFT;
+    shard->hits += found != NULL;
+    shard->misses += found == NULL;
+    shard->live_count++;
+    shard->live_bytes += (int64_t)bytes;
+    hak_lock_give(&shard->lock);
+    if (found == NULL) {
+        found = (struct l25_span *)(void *)hak_spans_acquire(bytes, align, HAK_OWNER_L25);
+        if (found == NULL) {
+            hak_lock_take(&shard->lock);
+            shard->live_count--;
+            shard->live_bytes -= (int64_t)bytes;
+            hak_lock_give(&shard->lock);
+            return NULL;
+        }
+    } else {
+        found->span.zeroed = false;
+    }
+    atomic_store_explicit(&found->is_free, 0, memory_order_relaxed);
+    *zeroed = found->span.zeroed;
+    return found->span.base;
+}
+
+static bool l25_free(void *block, struct hak_span *span) {
+    struct l25_span *freed = (struct l25_span *)(void *)span;
+    (void)block;
+    if (atomic_exchange_explicit(&freed->is_free, 1, memory_order_relaxed) != 0) return false;
+    size_t bytes = span->bytes;
+    hak_tagmap_tag_first(span, 0);
+    freed->freed_ms = hak_os_now_ms();
+    struct shard *shard = enter();
+    shard->live_count--;
+    shard->live_bytes -= (int64_t)bytes;
+    bool has_room = shard->kept_bytes + bytes <= HAK_L25_KEEP_BYTES / shard_count();
+    if (has_room) {
+        struct l25_span **list = &shard->lists[bytes >> HAK_SLAB_SHIFT];
+        freed->next = *list;
+        atomic_signal_fence(memory_order_release);
+        *list = freed;
+        count_kept(shard, bytes, true);
+    }
+    hak_lock_give(&shard->lock);
+    if (!has_room) hak_spans_release(span);
+    return true;
+}
+
+static size_t l25_usable_size(const void *block, const struct hak_span *span) {
+    (void)block;
+    return span->bytes;
+}
+
+/* Where the span lies: over the free slabs behind it, or giving its last ones back. */
+static void *l25_resize(void *block, size_t new_size, struct hak_span *span) {
+    size_t bytes = slabs_of(new_size) << HAK_SLAB_SHIFT;
+    size_t old_bytes = span->bytes;
+    if (bytes == old_bytes) return block;
+    if (new_size <= hak_bins_size_max() || new_size > HAK_BINNED_MAX) return NULL;
+    hak_tagmap_tag_first(span, 0); /* its bin's class may no longer be the span's */
+    if (!hak_spans_resize(span, bytes)) return NULL;
+    struct shard *shard = enter();
+    shard->live_bytes += (int64_t)bytes - (int64_t)old_bytes;
+    hak_lock_give(&shard->lock);
+    return block;
+}
+
+/* The tag map knows these blocks. */
+static struct hak_span *l25_find(const void *block) {
+    (void)block;
+    return NULL;
+}
+
+static struct hak_span *l25_find_around(const void *address) {
+    struct hak_span *span = hak_tagmap_span(address);
+    return span != NULL && span->owner == HAK_OWNER_L25 ? span : NULL;
+}
+
+static void l25_thread_exit(struct hak_tcache *tc) {
+    (void)tc;
+}
+
+/* Under the lock: cuts what is due off a list and puts it in front of `chain`. */
+static struct l25_span *cut_due(struct shard *shard, size_t slabs, uint64_t now_ms, uint64_t age_ms,
+                                struct l25_span *chain) {
+    struct l25_span **link = &shard->lists[slabs];
+    while (*link != NULL && !hak_purge_is_due(now_ms, (*link)->freed_ms, age_ms))
+        link = &(*link)->next;
+    struct l25_span *old = *link;
+    *link = NULL;
+    while (old != NULL) {
+        struct l25_span *next = old->next;
+        count_kept(shard, old->span.bytes, false);
+        old->next = chain;
+        chain = old;
+        old = next;
+    }
+    return chain;
+}
+
+/* What is old goes to the span source: no system call. */
+static void purge_shard(struct shard *shard, uint64_t now_ms, uint64_t age_ms) {
+    struct l25_span *chain = NULL;
+    hak_lock_take(&shard->lock);
+    for (size_t slabs = 0; slabs <= HAK_SPAN_SLABS_MAX; slabs++)
+        chain = cut_due(shard, slabs, now_ms, age_ms, chain);
+    hak_lock_give(&shard->lock);
+    while (chain != NULL) {
+        struct l25_span *next = chain->next;
+        hak_spans_release(&chain->span);
+        chain = next;
+    }
+}
+
+/* The span source gives the pages back, in its own time. */
+static size_t l25_purge(enum hak_purge how, size_t bytes_max) {
+    (void)bytes_max; /* bounded by HAK_L25_KEEP_BYTES */
+    if (atomic_load_explicit(&l25.kept_bytes, memory_order_relaxed) == 0) return 0;
+    uint64_t now_ms = hak_os_now_ms();
+    uint64_t age_ms = how == HAK_PURGE_ALL ? 0 : hak_purge_policy.age_ms;
+    uint32_t peak = atomic_load_explicit(&l25.count_peak, memory_order_relaxed);
+    for (uint32_t i = 0; i < peak; i++)
+        purge_shard(&l25.shards[i], now_ms, age_ms);
+    return 0;
+}
+
+static size_t l25_idle(void) {
+    return atomic_load_explicit(&l25.kept_bytes, memory_order_relaxed);
+}
+
+static void l25_stats(struct hak_stats *out) {
+    int64_t live_count = 0;
+    int64_t live_bytes = 0;
+    for (uint32_t i = 0; i < HAK_L25_SHARDS_MAX; i++) {
+        struct shard *shard = &l25.shards[i];
+        hak_lock_take(&shard->lock);
+        live_count += shard->live_count;
+        live_bytes += shard->live_bytes;
+        out->l25_kept_bytes += shard->kept_bytes;
+        out->l25_hits += shard->hits;
+        out->l25_misses += shard->misses;
+        hak_lock_give(&shard->lock);
+    }
+    out->l25_shards = shard_count();
+    out->large_live_count += (uint64_t)live_count;
+    out->large_live_bytes += (uint64_t)live_bytes;
+}
+
+static size_t count_lists(const struct shard *shard, hak_report_fn report, void *arg, bool *holds) {
+    size_t bytes = 0;
+    for (size_t slabs = 0; slabs <= HAK_SPAN_SLABS_MAX; slabs++) {
+        for (const struct l25_span *kept = shard->lists[slabs]; kept != NULL; kept = kept->next) {
+            bytes += kept->span.bytes;
+            if (report == NULL) continue;
+            if (kept->span.bytes == slabs << HAK_SLAB_SHIFT && kept->is_free == 1 &&
+                kept->span.owner == HAK_OWNER_L25) {
+                continue;
+            }
+            report(arg, "l25: a kept span is free and on the list of its size", kept, slabs,
+                   kept->span.bytes >> HAK_SLAB_SHIFT);
+            *holds = false;
+        }
+    }
+    return bytes;
+}
+
+static bool l25_check(hak_report_fn report, void *arg) {
+    bool holds = true;
+    size_t sum = 0;
+    for (uint32_t i = 0; i < HAK_L25_SHARDS_MAX; i++) {
+        struct shard *shard = &l25.shards[i];
+        hak_lock_take(&shard->lock);
+        size_t bytes = count_lists(shard, report, arg, &holds);
+        sum += bytes;
+        if (bytes != shard->kept_bytes) {
+            report(arg, "l25: bytes on a shard's lists", shard, shard->kept_bytes, bytes);
+            holds = false;
+        }
+        hak_lock_give(&shard->lock);
+    }
+    size_t kept = atomic_load_explicit(&l25.kept_bytes, memory_order_relaxed);
+    if (sum != kept) {
+        report(arg, "l25: bytes of all shards", &l25, kept, sum);
+        holds = false;
+    }
+    return holds;
+}
+
+static void l25_after_fork(void) {
+    size_t sum = 0;
+    for (uint32_t i = 0; i < HAK_L25_SHARDS_MAX; i++) {
+        struct shard *shard = &l25.shards[i];
+        hak_lock_reset(&shard->lock);
+        shard->kept_bytes = count_lists(shard, NULL, NULL, NULL);
+        sum += shard->kept_bytes;
+    }
+    atomic_store_explicit(&l25.kept_bytes, sum, memory_order_relaxed);
+}
+
+const struct hak_tier_ops hak_l25_l25 = {
+    .name = "l25",
+    .owner = HAK_OWNER_L25,
+    .size_max = HAK_BINNED_MAX,
+    .init = l25_init,
+    .alloc = l25_alloc,
+    .free = l25_free,
+    .usable_size = l25_usable_size,
+    .resize = l25_resize,
+    .find = l25_find,
+    .find_around = l25_find_around,
+    .thread_exit = l25_thread_exit,
+    .purge = l25_purge,
+    .idle = l25_idle,
+    .stats = l25_stats,
+    .check = l25_check,
+    .after_fork = l25_after_fork,
+};
