@@ -156,6 +156,8 @@ def deltas(table):
 
 def caption(summary):
     env, plan = summary.session["env"], summary.session["plan"]
+    others = "".join(f"; {row['workload']}: {row['memory_field']}" for row in summary.rows
+                     if row.get("memory_field", "hwm_kib") != "hwm_kib")
     lines = [
         f"Machine: {env['cpu']}, {env['cores']} processors, kernel {env['kernel']}, "
         f"THP {env['thp_enabled']}, libc {env['libc']}; {summary.session['t']}; "
@@ -164,8 +166,8 @@ def caption(summary):
         "each run; one-thread rows pinned to one processor; T above the processors is "
         "oversubscription.",
         "Time is the workload's own ns/op, or the program's wall time (redis: the client's). "
-        "Memory is VmHWM of the child (redis: of the server). Rows whose live memory is under a "
-        "MiB, or whose work depends on speed, show memory in MiB, not as a ratio.",
+        f"Memory is VmHWM of the child (redis: of the server{others}). Rows whose live memory is "
+        "under a MiB, or whose work depends on speed, show memory in MiB, not as a ratio.",
         f"A cell is the median over blocks of the ratio to {summary.base} within the block, with "
         "a 95 % bootstrap interval over blocks (percentile, widened for few blocks); lower is "
         "better. Marked cells lie outside 1 +- delta with their whole interval; delta is 1 %, or "

@@ -70,7 +70,7 @@ class Summary:
     def table(self, metric):
         cells = {}
         for row in self.rows:
-            key = row["score"] if metric == TIME else "hwm_kib"
+            key = row["score"] if metric == TIME else row.get("memory_field", "hwm_kib")
             for arm in self.arms:
                 place = row["workload"], arm["arm"]
                 cells[place] = Cell(words=self.words.get(place))

@@ -45,6 +45,7 @@ class Row:
     timeout_s: float
     threads: int = 1
     memory: str = "ratio"  # or "absolute": too little alive, or work that depends on speed
+    memory_field: str = "hwm_kib"
     env: dict = field(default_factory=dict, hash=False)
     score: str = "wall_s"
     unit: str = "s"
@@ -56,7 +57,7 @@ class Row:
             "workload": self.name, "group": self.group, "threads": self.threads,
             "args": " ".join(Path(a).name for a in self.argv), "score": self.score,
             "unit": self.unit, "direction": "lower is better", "memory": self.memory,
-            "timeout_s": self.timeout_s,
+            "memory_field": self.memory_field, "timeout_s": self.timeout_s,
         }
 
     def measure(self, shot):
@@ -94,6 +95,8 @@ class Workload(Row):
             said = json.loads(stdout.read_text().splitlines()[-1])
             outcome.metric |= {k: said[k] for k in METRICS if said.get(k) is not None}
             outcome.metric[self.score] = float(said[self.score])
+            if self.memory_field not in LAUNCH_METRICS:
+                outcome.metric[self.memory_field] = float(said[self.memory_field])
             errors = said["errors"]
         except (ValueError, KeyError, IndexError, TypeError):
             outcome.failure = "no result"
@@ -120,6 +123,7 @@ def declared(toml_path, executables):
             timeout_s=TIMEOUT_S,
             threads=entry["threads"],
             memory=entry.get("memory", "ratio"),
+            memory_field=entry.get("memory_field", "hwm_kib"),
             score=entry.get("score", "ns_per_op"),
             unit=entry.get("unit", "ns/op"),
             group=program,

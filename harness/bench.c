@@ -25,7 +25,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { MAX_ARGS = 16, MAX_METRICS = 16, MAX_THREADS = 256, MAX_SEGMENTS = 64 };
+enum { MAX_ARGS = 16, MAX_METRICS = 16, MAX_LISTS = 2, MAX_THREADS = 256, MAX_SEGMENTS = 64 };
 enum { OPT_JSON = 1000, OPT_SMOKE, OPT_PIN, OPT_STRICT_ALIGN, OPT_HELP };
 
 struct metric {
@@ -33,8 +33,15 @@ struct metric {
     double value;
 };
 
+struct list {
+    const char *name;
+    const uint64_t *counts;
+    size_t count;
+};
+
 static struct {
     const char *name;
+    const char *called; /* the function whose blocks are checked */
     struct bench_arg *args;
     size_t arg_count;
     bool is_json, is_smoke, is_pinned, is_strict_align, is_varying_work;
@@ -48,12 +55,14 @@ static struct {
     double cycles_per_op; /* negative: not measured */
     struct metric metrics[MAX_METRICS];
     size_t metric_count;
+    struct list lists[MAX_LISTS];
+    size_t list_count;
     uint64_t thread_ops[MAX_THREADS];
     size_t thread_count;
     size_t map_bytes;
 
     atomic_uint min_align; /* any thread, relaxed: only ever sinks, read after the threads end */
-} run = {.name = "bench", .cycles_per_op = -1.0, .min_align = 16};
+} run = {.name = "bench", .called = "malloc", .cycles_per_op = -1.0, .min_align = 16};
 
 static struct {
     char text[65536];
@@ -292,6 +301,15 @@ void bench_metric(const char *name, double value) {
     run.metrics[run.metric_count++] = (struct metric){name, value};
 }
 
+void bench_metric_counts(const char *name, const uint64_t *counts, size_t count) {
+    if (run.list_count == MAX_LISTS) bench_usage("reports more than MAX_LISTS");
+    run.lists[run.list_count++] = (struct list){name, counts, count};
+}
+
+void bench_called(const char *function) {
+    run.called = function;
+}
+
 void bench_thread_ops(unsigned index, uint64_t ops) {
     if (index >= MAX_THREADS) return;
     run.thread_ops[index] = ops;
@@ -372,18 +390,24 @@ double bench_median(double *values, size_t count) {
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2.0;
 }
 
+/* Some kernels (6.2 to 6.16) sum the counters behind VmRSS lazily: this one walks the map. */
+uint64_t bench_rss_kib(void) {
+    return proc_field("/proc/self/smaps_rollup", "\nRss:");
+}
+
 /*
  * Blocks below 16 bytes: C allows an allocator to align them for their size only, and
  * jemalloc, mimalloc and tcmalloc do give 8-byte blocks. That is noted as min_align, and is
  * an error under --strict-align, which hakmem must pass.
  */
 void bench_check_block_slow(const void *block, size_t size) {
-    if (!block) bench_fail("malloc(%zu) returned NULL", size);
+    if (!block) bench_fail("%s of %zu bytes returned NULL", run.called, size);
     uintptr_t address = (uintptr_t)block;
     unsigned align = (unsigned)(address & (0 - address) & 15);
     bool is_small = size < 16 && !run.is_strict_align;
     if (!is_small || align * 2 <= size) {
-        bench_fail("malloc(%zu) returned %p, which is not aligned as it must be", size, block);
+        bench_fail("%s of %zu bytes returned %p, which is not aligned as it must be", run.called,
+                   size, block);
     }
     if (align < atomic_load_explicit(&run.min_align, memory_order_relaxed)) {
         atomic_store_explicit(&run.min_align, align, memory_order_relaxed);
@@ -423,17 +447,21 @@ static void put_params(void) {
     put("}");
 }
 
+static void put_counts(const struct list *list) {
+    put(",\"%s\":[", list->name);
+    for (size_t i = 0; i < list->count; i++)
+        put("%s%llu", i ? "," : "", (unsigned long long)list->counts[i]);
+    put("]");
+}
+
 static void put_lists(void) {
     for (size_t i = 0; i < run.metric_count; i++) {
         put(",\"%s\":%.9g", run.metrics[i].name, run.metrics[i].value);
     }
-    if (run.thread_count) {
-        put(",\"thread_ops\":[");
-        for (size_t i = 0; i < run.thread_count; i++) {
-            put("%s%llu", i ? "," : "", (unsigned long long)run.thread_ops[i]);
-        }
-        put("]");
-    }
+    for (size_t i = 0; i < run.list_count; i++)
+        put_counts(&run.lists[i]);
+    if (run.thread_count)
+        put_counts(&(struct list){"thread_ops", run.thread_ops, run.thread_count});
     if (run.segment_count) {
         put(",\"segments_ns_per_op\":[");
         for (size_t i = 0; i < run.segment_count; i++)
@@ -452,9 +480,7 @@ static void put_json(uint64_t ops, double wall_s, uint64_t checksum) {
     if (run.cycles_per_op >= 0.0) put(",\"cycles_per_op\":%.9g", run.cycles_per_op);
     put(",\"hwm_kib\":%llu", (unsigned long long)bench_status("VmHWM:"));
     put(",\"rss_end_kib\":%llu", (unsigned long long)bench_status("VmRSS:"));
-    /* Some kernels (6.2 to 6.16) sum the counters behind VmRSS lazily: this one walks the map. */
-    put(",\"rss_exact_kib\":%llu",
-        (unsigned long long)proc_field("/proc/self/smaps_rollup", "\nRss:"));
+    put(",\"rss_exact_kib\":%llu", (unsigned long long)bench_rss_kib());
     put(",\"bookkeeping_kib\":%zu", run.map_bytes / 1024);
     put(",\"minflt\":%llu", (unsigned long long)(run.stop_faults - run.start_faults));
     put(",\"minflt_total\":%llu", (unsigned long long)minor_faults());
@@ -475,6 +501,13 @@ static void put_plain(uint64_t ops, double wall_s) {
     if (run.cycles_per_op >= 0.0) put(", %.2f cycles/op", run.cycles_per_op);
     for (size_t i = 0; i < run.metric_count; i++) {
         put(", %s %.4g", run.metrics[i].name, run.metrics[i].value);
+    }
+    for (size_t i = 0; i < run.list_count; i++) {
+        put(", %s", run.lists[i].name);
+        for (size_t k = 0; k < run.lists[i].count; k++) {
+            uint64_t count = run.lists[i].counts[k];
+            if (count) put(" %zu:%llu", k, (unsigned long long)count); /* place:count */
+        }
     }
     put(", peak %llu KiB, malloc from %s\n", (unsigned long long)bench_status("VmHWM:"),
         object_of((uintptr_t)&malloc));

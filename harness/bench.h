@@ -52,10 +52,12 @@ void bench_segment(uint64_t ops);           /* ops since bench_start or the last
 void bench_segment_skip(void);              /* forget the time since then: it was a check */
 void bench_segment_value(double ns_per_op); /* a segment that the workload timed itself */
 void bench_stop(void);
-void bench_not_fixed_work(void);                     /* checksum and memory do not compare */
-void bench_cycles_per_op(double cycles);             /* replaces the segments' median */
-void bench_metric(const char *name, double value);   /* one more field of the report */
+void bench_not_fixed_work(void);                   /* checksum and memory do not compare */
+void bench_cycles_per_op(double cycles);           /* replaces the segments' median */
+void bench_metric(const char *name, double value); /* one more field of the report */
+void bench_metric_counts(const char *name, const uint64_t *counts, size_t count); /* kept */
 void bench_thread_ops(unsigned index, uint64_t ops); /* threads in ascending order */
+void bench_called(const char *function); /* whom the sentences on blocks blame; else "malloc" */
 int bench_finish(uint64_t ops, uint64_t checksum);
 
 /* ---- services for any thread ---- */
@@ -69,6 +71,7 @@ void *bench_map(size_t count, size_t item_bytes);
 
 /* The process's field of /proc/self/status ("VmRSS:", "Threads:"), or 0. */
 uint64_t bench_status(const char *field);
+uint64_t bench_rss_kib(void); /* resident memory now, walked page by page: takes a while */
 
 unsigned bench_cpu_count(void);       /* CPUs this process may use */
 void bench_pin(unsigned index);       /* calling thread to the index-th of them, cyclic */

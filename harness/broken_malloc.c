@@ -3,12 +3,15 @@
  * broken_malloc: an allocator with a planted fault, for the test that workloads notice.
  *
  * HAK_BROKEN says which: "twice" returns the previous block again, "null" returns NULL, "odd"
- * returns an address 8 bytes off. Every 61st malloc errs, from the 200th on, so that libc's
- * and the loader's own start-up calls are served well. calloc and the others never err.
+ * returns an address 8 bytes off, "dirty" (calloc only) one byte that is not zero. Every 61st
+ * malloc and every 61st calloc errs, from the 200th on, so that libc's and the loader's own
+ * start-up calls are served well; and every 61st realloc, which start-up does not call: its
+ * "twice" returns what malloc gave out last. The others never err.
  * Memory is cut from one large reservation and never used again: free does nothing.
  */
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,11 +23,15 @@ enum { HEADER_BYTES = 16, FIRST_FAULT = 200, FAULT_STEP = 61 };
 
 #define EXPORT __attribute__((visibility("default")))
 
-static struct {
-    _Atomic(char *) base;   /* set once; a thread that loses the race unmaps its own */
-    atomic_size_t used;     /* relaxed: only its uniqueness counts */
+struct source {
     atomic_uint calls;      /* relaxed: a counter */
     _Atomic(void *) latest; /* relaxed: any recent block will do */
+};
+
+static struct {
+    _Atomic(char *) base; /* set once; a thread that loses the race unmaps its own */
+    atomic_size_t used;   /* relaxed: only its uniqueness counts */
+    struct source malloc, calloc, realloc; /* each errs by its own count */
 } heap;
 
 static char *reserve(void) {
@@ -48,21 +55,33 @@ static void *cut(size_t align, size_t size) {
     return block;
 }
 
-static void *err(size_t size) {
+static bool is_fault(const char *name) {
     const char *fault = getenv("HAK_BROKEN");
-    void *latest = atomic_load_explicit(&heap.latest, memory_order_relaxed);
-    if (fault && strcmp(fault, "null") == 0) return NULL;
-    if (fault && strcmp(fault, "twice") == 0) return latest;
+    return fault && strcmp(fault, name) == 0;
+}
+
+static bool is_due(struct source *source, unsigned first) {
+    unsigned call = atomic_fetch_add_explicit(&source->calls, 1, memory_order_relaxed);
+    return call >= first && call % FAULT_STEP == 0;
+}
+
+static void *err(struct source *source, size_t size) {
+    void *latest = atomic_load_explicit(&source->latest, memory_order_relaxed);
+    if (is_fault("null")) return NULL;
+    if (is_fault("twice")) return latest;
     char *block = cut(16, size + 8);
-    return fault && strcmp(fault, "odd") == 0 ? block + 8 : block;
+    return is_fault("odd") ? block + 8 : block;
+}
+
+static void *serve(struct source *source, size_t size) {
+    void *block = cut(16, size);
+    atomic_store_explicit(&source->latest, block, memory_order_relaxed);
+    return block;
 }
 
 EXPORT void *malloc(size_t size) {
-    unsigned call = atomic_fetch_add_explicit(&heap.calls, 1, memory_order_relaxed);
-    if (call >= FIRST_FAULT && call % FAULT_STEP == 0) return err(size);
-    void *block = cut(16, size);
-    atomic_store_explicit(&heap.latest, block, memory_order_relaxed);
-    return block;
+    if (is_due(&heap.malloc, FIRST_FAULT)) return err(&heap.malloc, size);
+    return serve(&heap.malloc, size);
 }
 
 EXPORT void free(void *block) {
@@ -70,16 +89,22 @@ EXPORT void free(void *block) {
 }
 
 EXPORT void *calloc(size_t count, size_t size) {
-    size_t bytes; /* never used before, so zero */
-    return __builtin_mul_overflow(count, size, &bytes) ? NULL : cut(16, bytes);
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) return NULL;
+    if (!is_due(&heap.calloc, FIRST_FAULT)) return serve(&heap.calloc, bytes); /* fresh: zero */
+    char *block = err(&heap.calloc, bytes);
+    if (block) memset(block, 0, bytes);
+    if (block && is_fault("dirty")) block[bytes / 2] = 1;
+    return block;
 }
 
 EXPORT void *realloc(void *block, size_t size) {
-    void *fresh = cut(16, size);
+    bool errs = is_due(&heap.realloc, FAULT_STEP);
+    void *fresh = errs ? err(&heap.malloc, size) : cut(16, size);
     if (!block || !fresh) return fresh;
     size_t before;
     memcpy(&before, (char *)block - sizeof before, sizeof before);
-    return memcpy(fresh, block, before < size ? before : size);
+    return memmove(fresh, block, before < size ? before : size); /* "twice" may overlap */
 }
 
 EXPORT void *memalign(size_t align, size_t size);

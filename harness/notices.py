@@ -13,6 +13,7 @@ SENTENCES = {
     "twice": "does not hold what was written",
     "null": "returned NULL",
     "odd": "not aligned",
+    "dirty": "not zero",
 }
 
 

@@ -106,6 +106,17 @@ class Cells(unittest.TestCase):
         self.assertEqual(words, [None, "wrong data", "wrong data", "no result"])
         self.assertEqual(summary.time.cells["sound", "glibc"].spread.median, 12.5)
 
+    def test_a_row_may_name_its_memory_field(self):
+        said = '{"ns_per_op":12.5,"rss_9ms_kib":77,"checksum":"7","errors":0}'
+        row = script("rest", f"echo '{said}'", kind=Workload, score="ns_per_op",
+                     memory_field="rss_9ms_kib")
+        silent = script("silent", f"echo '{REPORT % ('7', 0)}'", kind=Workload, score="ns_per_op",
+                        memory_field="rss_9ms_kib")
+        summary = self.compare([row, silent])
+        self.assertEqual(summary.memory.cells["rest", "glibc"].spread.median, 77)
+        self.assertEqual(summary.memory.cells["silent", "glibc"].words, "no result")
+        self.assertIn("; rest: rss_9ms_kib", " ".join(report.caption(summary)))
+
 
 class Proof(unittest.TestCase):
     def setUp(self):
