@@ -2,7 +2,8 @@
 /*
  * mmap_fails.c: an address space that is made smaller step by step (RLIMIT_AS). At each step a
  * thread, then several at once, allocate until they are refused with ENOMEM, free all, and must get
- * nearly as much again under the same limit; when the limit is lifted, everything works.
+ * nearly as much again under the same limit; a block that grows until it is refused keeps what was
+ * written to it; when the limit is lifted, everything works. The sizes are of every tier.
  */
 #include "tests/stress/stress.h"
 
@@ -12,7 +13,8 @@
 #define MOST_IN_THREAD ((size_t)4000) /* some allocators are slow near the limit */
 
 static const size_t headrooms[] = {128 * MIB, 32 * MIB, 8 * MIB, MIB, 0};
-static const size_t sizes[] = {40, 700, 9000, 50000, 40000, 3000000};
+static const size_t sizes[] = {40,        700,       9000,    50000,   40000,
+                               100 * KIB, 700 * KIB, 2 * MIB, 3000000, 20 * MIB};
 static struct rlimit unlimited;
 static pthread_barrier_t step_begins, step_ends;
 
@@ -60,6 +62,26 @@ static size_t take_and_give(size_t size, size_t most) {
     return taken;
 }
 
+/* Grows a block until it is refused; every 4 KiB of it say where they are. */
+static void grow_until_refused(size_t size) {
+    unsigned char *block = mem.malloc(size);
+    if (block == NULL) return; /* not even the first */
+    size_t written = 0;
+    for (unsigned char *grown = block; grown != NULL; grown = mem.realloc(block, size)) {
+        block = grown;
+        for (; written < size; written += 4 * KIB) {
+            block[written] = (unsigned char)(written / (4 * KIB));
+        }
+        size += size / 2;
+        errno = 0;
+    }
+    require(errno == ENOMEM, "a refusal without ENOMEM");
+    for (size_t at = 0; at < written; at += 4 * KIB) {
+        require(block[at] == (unsigned char)(at / (4 * KIB)), "realloc lost what was written");
+    }
+    mem.free(block);
+}
+
 static void refused_everywhere(void) {
     char marker = 0;
     void *out = &marker;
@@ -97,6 +119,7 @@ static void main_ladder(size_t headroom) {
         const size_t second = take_and_give(sizes[i], SIZE_MAX);
         require(second >= first - first / 8, "less memory after all was freed");
         require(headroom < 32 * MIB || first >= headroom / 4, "refused far below the limit");
+        grow_until_refused(sizes[i]);
         refused_everywhere();
         lift_limit();
     }
