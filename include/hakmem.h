@@ -64,8 +64,9 @@ HAK_API void *hak_pvalloc(size_t size);
  * NULL gives 0. */
 HAK_API size_t hak_usable_size(const void *block);
 
-/* The usable size that a request of `size` bytes would get; never less than `size` unless the
- * request cannot be served (0). */
+/* The usable size that a request of `size` bytes would get, or more of above 1 MiB, where memory
+ * used before may have some to spare; never less than `size` unless the request cannot be served
+ * (0). */
 HAK_API size_t hak_good_size(size_t size);
 
 /* Gives memory that is free back to the kernel, as far as this thread can reach it; returns the
@@ -82,7 +83,7 @@ struct hak_stats {
     uint64_t metadata_bytes;   /* memory held for metadata */
     uint64_t small_live_bytes; /* blocks up to 64 KiB: live or in thread caches, by stride */
     uint64_t small_slab_bytes; /* slabs that hold them */
-    uint64_t large_live_bytes; /* blocks over 64 KiB, by mapping */
+    uint64_t large_live_bytes; /* blocks over 64 KiB: live or in thread caches, by mapping */
     uint64_t large_live_count;
     uint64_t refill_count;         /* times an empty bin was filled */
     uint64_t refill_blocks;        /* blocks that filled it */
@@ -98,7 +99,7 @@ struct hak_stats {
     uint64_t bigcache_buckets;
     uint64_t bigcache_hits;      /* requests served by a kept mapping of their size, */
     uint64_t bigcache_splits;    /* by a part of a larger one, */
-    uint64_t bigcache_grows;     /* by a smaller one made larger, */
+    uint64_t bigcache_gathers;   /* by the pages of smaller ones, moved together, */
     uint64_t bigcache_misses;    /* by a new mapping */
     uint64_t bigcache_evictions; /* kept mappings given back, for age or for want of room */
     uint64_t p0_logged;          /* refills checked under HAKMEM_TINY_P0_LOG */

@@ -50,10 +50,6 @@ bool hak_spans_resize(struct hak_span *span, size_t bytes) {
     return SPANS.resize(span, bytes);
 }
 
-size_t hak_spans_idle(void) {
-    return SPANS.idle();
-}
-
 void hak_spans_stats(struct hak_stats *out) {
     SPANS.stats(out);
 }
@@ -158,6 +154,10 @@ struct hak_span *hak_large_find(const void *block) {
     return span != NULL ? span : BIG.find(block);
 }
 
+bool hak_large_free_at(void *block) {
+    return BIG.free_at(block); /* the tag map knows the blocks of l25 */
+}
+
 struct hak_span *hak_large_find_around(const void *address) {
     struct hak_span *span = L25.find_around(address);
     return span != NULL ? span : BIG.find_around(address);
@@ -172,10 +172,6 @@ size_t hak_large_purge(enum hak_purge how, size_t bytes_max) {
     size_t bytes = L25.purge(how, bytes_max);
     if (how == HAK_PURGE_SOME && bytes > 0) return bytes;
     return bytes + BIG.purge(how, bytes_max - (bytes < bytes_max ? bytes : bytes_max));
-}
-
-size_t hak_large_idle(void) {
-    return L25.idle() + BIG.idle();
 }
 
 void hak_large_stats(struct hak_stats *out) {

@@ -102,8 +102,12 @@ _Static_assert(HAK_WINDOW_SHIFT_MIN < HAK_WINDOW_SHIFT, "the smallest window is 
 /* Metadata: every span has a header of this size, recycled only as a span header, so that a late
  * reader of a released span finds the fields of another span, never other data. */
 #define HAK_SPAN_META_BYTES ((size_t)128)
-#define HAK_META_UNIT_SHIFT 6
-#define HAK_META_UNIT_BYTES ((size_t)1 << HAK_META_UNIT_SHIFT)
+/* Where late senders of a slab still write (meta/remote.c): whatever a header is used for, this
+ * part of it belongs to them. */
+#define HAK_SPAN_LATE_OFFSET ((size_t)64)
+#define HAK_SPAN_LATE_BYTES  ((size_t)32)
+#define HAK_META_UNIT_SHIFT  6
+#define HAK_META_UNIT_BYTES  ((size_t)1 << HAK_META_UNIT_SHIFT)
 #define HAK_META_CHUNK_BYTES                                                                       \
     ((size_t)1 << 18) /* address space taken at a time; pages on demand                            \
                        */

@@ -34,9 +34,6 @@
 /* Orphaned slabs looked at before a refill carves new memory instead. */
 #define HAK_ADOPT_TRIES 8u
 
-/* A bin that has overflowed so often without a refill gets smaller from then on. */
-#define HAK_BIN_SHRINK_AFTER 64u
-
 /* Wholly free slabs that a heap keeps, one a class, for the next request of the class. */
 #define HAK_SPARE_BYTES_MAX ((size_t)512 << 10)
 
@@ -54,6 +51,14 @@
 #define HAK_PURGE_VISITS 32u
 /* The largest step of a purge, in bytes: its system call should take well under a millisecond. */
 #define HAK_PURGE_STEP_BYTES ((size_t)2 << 20)
+/* A thread is watched for twice the age and this long (ms), which is longer than bigcache's; and
+ * not at all where the age (ms) is this large, since its calls are slower meanwhile. */
+#define HAK_WATCH_MS     1500u
+#define HAK_WATCH_AGE_MS 5000u
+/* A free of a watched thread looks at so many bins and sends so many blocks of one to their slabs.
+ */
+#define HAK_WATCH_LOOKS 16u
+#define HAK_WATCH_DRAIN 8u
 /* The purge thread sleeps half the age, and at least this long (ms). */
 #define HAK_PURGE_SLEEP_MS_MIN 10u
 /* Groups of superslabs that one step looks at. */
@@ -85,17 +90,28 @@
 /* Whole spans that a thread keeps in its bins: bytes of all of them. */
 #define HAK_SPAN_BIN_BYTES ((uint32_t)1 << 20)
 
-/* Bigcache: bytes and age (ms) that freed mappings are kept for reuse; enough for a buffer or two
- * of most programs, and gone a second after the last use. */
-#define HAK_BIGCACHE_BYTES  ((size_t)128 << 20)
+/* Bigcache: bytes and age (ms) that freed mappings are kept for reuse; 1/64 of the memory, up to
+ * the limit. A working set of 300 MiB in buffers of 5-25 MiB needs 170 MiB to be served without
+ * page faults; with 128 MiB it has as large a peak, and takes twice the time. */
+#define HAK_BIGCACHE_SHARE  64u
+#define HAK_BIGCACHE_BYTES  ((size_t)256 << 20)
 #define HAK_BIGCACHE_AGE_MS 1000u
 /* Hash buckets, as many as kept mappings. */
 #define HAK_BIGCACHE_BUCKETS_MIN ((size_t)256)
 #define HAK_BIGCACHE_BUCKETS_MAX ((size_t)65536)
 /* Classes a doubling, as a shift; a request takes a mapping at most 1 / 2^this larger. */
 #define HAK_BIGCACHE_STEP_SHIFT 3
+/* What a fitting mapping has over is cut off and kept from this size on. */
+#define HAK_BIGCACHE_SPLIT_BYTES ((size_t)128 << 10)
+/* Mappings whose pages are moved together for one request, at most; and the kernel's mappings that
+ * a block may consist of and still be kept, so that their number stays small. */
+#define HAK_BIGCACHE_PIECES 8u
+#define HAK_BIGCACHE_SEAMS  64u
+/* Pages are moved together only when more than 1 in this many of the live ones are kept: with less
+ * spare memory most requests would need it. */
+#define HAK_BIGCACHE_SLACK 4u
 /* Kept mappings looked at for one whose pages can be used when none fits. */
-#define HAK_BIGCACHE_TRIES 8u
+#define HAK_BIGCACHE_TRIES 64u
 
 /* Odd, with well mixed high bits after a multiplication (2^64 / golden ratio; Knuth 6.4). */
 #define HAK_HASH_MULTIPLIER 0x9e3779b97f4a7c15u

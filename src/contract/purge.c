@@ -9,6 +9,7 @@
 #include "src/os/os.h"
 
 struct hak_purge_policy hak_purge_policy;
+struct hak_idle hak_idle;
 
 void hak_purge_policy_init(void) {
     hak_purge_policy.age_ms = hak_env_number("HAKMEM_PURGE_MS", HAK_PURGE_AGE_MS, HAK_AGE_MS_MAX);

@@ -36,9 +36,6 @@ typedef bool hak_spans_resize_fn(struct hak_span *span, size_t bytes);
  * bytes given back, or 0 when there is nothing to do. */
 typedef size_t hak_spans_purge_fn(enum hak_purge how, size_t bytes_max);
 
-/* Free memory that a purge would give back; a glance without a lock. */
-typedef size_t hak_spans_idle_fn(void);
-
 /* Adds its part to *out. */
 typedef void hak_spans_stats_fn(struct hak_stats *out);
 
@@ -55,7 +52,6 @@ struct hak_span_ops {
     hak_spans_release_fn *release;
     hak_spans_resize_fn *resize;
     hak_spans_purge_fn *purge;
-    hak_spans_idle_fn *idle;
     hak_spans_stats_fn *stats;
     hak_spans_check_fn *check;
     hak_spans_after_fork_fn *after_fork;

@@ -6,6 +6,7 @@
 
 #include "src/base/bits.h"
 #include "src/base/tunables.h"
+#include "src/contract/purge.h"
 #include "src/contract/slots.h"
 #include "src/os/os.h"
 
@@ -23,8 +24,12 @@ bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls) {
         if (hak_heap_listed(heap, cls) != NULL || hak_heap_fresh(heap, cls) != NULL) return true;
     }
     enum hak_owner owner = cls <= HAK_TINY_CLASSES ? HAK_OWNER_TINY : HAK_OWNER_MID;
+    size_t growths = hak_idle_of(&hak_idle.growths);
     struct hak_span *span = hak_spans_acquire(hak_slab_span_bytes(cls), HAK_SLAB_BYTES, owner);
     if (span == NULL) return false;
+    if (hak_unlikely(hak_idle_of(&hak_idle.growths) != growths) && hak_large_idle() > 0) {
+        hak_large_purge(HAK_PURGE_ALL, HAK_SUPERSLAB_BYTES); /* the memory moves to small blocks */
+    }
     if (hak_heap_bind(heap, span, cls)) return true;
     hak_spans_release(span);
     return false;
@@ -110,8 +115,9 @@ void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block) {
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
     struct hak_bin *bin = &tc->bins[cls];
     hak_supply_put(tc, block);
-    if (++slabs->overflows <= HAK_BIN_SHRINK_AFTER || bin->capacity <= 1) return;
-    hak_supply_put(tc, hak_bin_pop(bin));
+    if (++slabs->overflows <= bin->capacity || bin->capacity == 0) return;
+    void *top = hak_bin_pop(bin);
+    if (top != NULL) hak_supply_put(tc, top);
     hak_bin_set_capacity(bin, bin->capacity - 1u);
 }
 
@@ -142,6 +148,8 @@ static void give_span(struct hak_tcache *tc, void *block) {
         hak_heap_note_misuse(&tc->heap, block, HAK_FREE_INSIDE);
     } else if (hak_unlikely(!hak_large_free(block, span))) {
         hak_heap_note_misuse(&tc->heap, block, HAK_FREE_DOUBLE);
+    } else {
+        tc->heap.has_released = true;
     }
 }
 

@@ -25,8 +25,11 @@ struct hak_tcache {
     uint32_t visits_left;    /* front/purge.c: slow-path visits until the next look at the clock */
     uint64_t visited_ms;     /* the last look */
     uint64_t watched_ms;     /* since when the thread is watched */
-    bool is_flushed;         /* its bins were emptied since then */
-    void *bin_memory;        /* of the refill module; kept when the cache is used again */
+    uint8_t watch_flushes;   /* times that its bins were emptied since then */
+    hak_class_t watch_hand;  /* the bin that is drained next */
+    uint64_t
+        watch_used[HAK_BINS / HAK_WORD_BITS]; /* classes that malloc was asked for since then */
+    void *bin_memory;                /* of the refill module; kept when the cache is used again */
     struct hak_tcache *next_created; /* all caches ever made; constant after publication */
     struct hak_tcache *next_idle;
     struct hak_heap heap;

@@ -39,6 +39,10 @@ typedef void *hak_tier_resize_fn(void *block, size_t new_size, struct hak_span *
  * reads the block's memory. */
 typedef struct hak_span *hak_tier_find_fn(const void *block);
 
+/* Frees the block that begins at an address which the tag map does not know; false, with nothing
+ * done, when there is no such live block. One look for what find and free need two for. */
+typedef bool hak_tier_free_at_fn(void *block);
+
 /* The span that an address lies in, be its block live or kept for reuse; NULL when it is none of
  * this tier's. For reports only: it may walk all spans. */
 typedef struct hak_span *hak_tier_find_around_fn(const void *address);
@@ -46,7 +50,6 @@ typedef struct hak_span *hak_tier_find_around_fn(const void *address);
 typedef void hak_tier_thread_exit_fn(struct hak_tcache *tc);
 /* As the span source's. Spans may go to the span source, whose own purge comes after. */
 typedef size_t hak_tier_purge_fn(enum hak_purge how, size_t bytes_max);
-typedef size_t hak_tier_idle_fn(void);
 typedef void hak_tier_stats_fn(struct hak_stats *out);
 typedef bool hak_tier_check_fn(hak_report_fn report, void *arg);
 typedef void hak_tier_after_fork_fn(void);
@@ -61,10 +64,10 @@ struct hak_tier_ops {
     hak_tier_usable_size_fn *usable_size;
     hak_tier_resize_fn *resize;
     hak_tier_find_fn *find;
+    hak_tier_free_at_fn *free_at;
     hak_tier_find_around_fn *find_around;
     hak_tier_thread_exit_fn *thread_exit;
     hak_tier_purge_fn *purge;
-    hak_tier_idle_fn *idle;
     hak_tier_stats_fn *stats;
     hak_tier_check_fn *check;
     hak_tier_after_fork_fn *after_fork;

@@ -11,6 +11,7 @@
 #include "src/base/bits.h"
 #include "src/contract/slots.h"
 #include "src/front/init.h"
+#include "src/front/purge.h"
 #include "src/front/text.h"
 #include "src/front/thread.h"
 #include "src/os/os.h"
@@ -68,6 +69,19 @@ static void audit_kept_span(struct audit *audit, const void *block, const struct
         breach(audit, "a bin of whole spans holds spans that large", block, cls, 0);
     } else if (hak_tagmap_tag(block) != (tc->tag | (uint32_t)cls << HAK_BIN_SHIFT)) {
         breach(audit, "a kept span has the tag of its bin", block, cls, hak_tagmap_tag(block));
+    } else if (audit->marks[hak_span_number(span)][0]++ != 0) {
+        breach(audit, "a block is in one bin or cache", block, 1, 2);
+    }
+}
+
+/* The room that the bins of whole spans have together. */
+static void audit_span_room(struct audit *audit, const struct hak_tcache *tc) {
+    uint64_t bytes = 0;
+    for (size_t cls = HAK_SLAB_CLASSES; cls < HAK_CLASSES; cls++) {
+        bytes += (uint64_t)tc->bins[cls].capacity * hak_sizeclass_stride((hak_class_t)cls);
+    }
+    if (bytes != tc->span_bin_bytes || bytes > HAK_SPAN_BIN_BYTES) {
+        breach(audit, "the room of the bins of whole spans", tc, tc->span_bin_bytes, bytes);
     }
 }
 
@@ -125,6 +139,7 @@ static void audit_tcache(struct audit *audit, const struct hak_tcache *tc) {
     audit->owner = heap;
     for (size_t cls = HAK_SLAB_CLASSES; cls < HAK_CLASSES; cls++)
         audit_bin(audit, tc, cls);
+    audit_span_room(audit, tc);
     for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
         const struct hak_class_slabs *slabs = &heap->classes[cls];
         uint64_t active = 0;
@@ -186,7 +201,9 @@ HAK_EXPORT bool hak_check(void) {
         breach(&audit, "there is memory for the audit", NULL, marks_bytes, 0);
         return false;
     }
+    hak_purge_pause();
     audit_all(&audit);
+    hak_purge_resume();
     hak_os_unmap(audit.marks, marks_bytes);
     return audit.holds;
 }

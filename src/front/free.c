@@ -23,16 +23,20 @@ static void free_remote(struct hak_slab *slab, void *block) {
 
 /* Blocks that the thread's own bins do not take. */
 static void free_elsewhere(void *block) {
-    struct hak_span *span = hak_prove(block, "free");
-    if (span == NULL) return;
-    if (hak_span_is_slab(span)) {
-        free_remote(hak_slab_of_span(span), block);
-    } else if (!hak_large_free(block, span)) {
-        hak_misuse_double(block);
-    } else {
-        struct hak_tcache *tc = hak_thread_cache();
-        if (hak_likely(tc != NULL)) hak_purge_note(tc);
+    bool is_mapped = hak_tagmap_span(block) != NULL;
+    if (!is_mapped && hak_unlikely(!hak_large_free_at(block))) {
+        hak_misuse_unknown("free", block);
+    } else if (is_mapped) {
+        struct hak_span *span = hak_prove(block, "free");
+        if (span == NULL) return;
+        if (hak_span_is_slab(span)) {
+            free_remote(hak_slab_of_span(span), block);
+            return;
+        }
+        if (!hak_large_free(block, span)) hak_misuse_double(block);
     }
+    struct hak_tcache *tc = hak_tls; /* a watched thread knows already */
+    if (tc->is_live) hak_purge_note(tc);
 }
 
 /* The fast path of a watched thread (thread.h). */
@@ -40,7 +44,9 @@ static void free_watched(struct hak_tcache *tc, void *block) {
     uintptr_t slot = hak_tagmap_slot(block);
     uint32_t offset = slot < tc->slots ? hak_tagmap_tag(block) ^ tc->tag : UINT32_MAX;
     if (offset <= HAK_BIN_OFFSET_MAX) {
-        if (!hak_bin_push_at((char *)tc->bins, offset, block)) hak_free_overflow(block);
+        bool is_cold = hak_purge_drain_cold(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT));
+        bool is_pushed = !is_cold && hak_bin_push_at((char *)tc->bins, offset, block);
+        if (!is_pushed) hak_free_overflow(block);
     } else if (!hak_remote_add(&tc->heap, block)) {
         free_elsewhere(block);
     }

@@ -10,6 +10,7 @@
 #include "src/front/misuse.h"
 #include "src/front/options.h"
 #include "src/front/purge.h"
+#include "src/os/os.h"
 
 #include <errno.h>
 
@@ -28,6 +29,7 @@ static void *fill_and_pop(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_heap *heap = &tc->heap;
     struct hak_bin *bin = &tc->bins[cls];
     hak_purge_visit(tc);
+    if (hak_unlikely(hak_bin_count(bin) > 0)) return hak_bin_pop(bin); /* the visit called malloc */
     unsigned count = hak_bins_fill(tc, cls, refill_want(tc, cls));
     if (hak_unlikely(heap->sender_frees >= HAK_SENDER_FLUSH_REFILL)) hak_remote_flush(heap);
     hak_misuse_check(tc);
@@ -39,7 +41,7 @@ static void *fill_and_pop(struct hak_tcache *tc, hak_class_t cls) {
 void *hak_malloc_class(hak_class_t cls) {
     struct hak_tcache *tc = hak_thread_cache();
     if (hak_unlikely(tc == NULL)) return hak_thread_uncached_alloc(cls);
-    if (hak_unlikely(hak_thread_is_watched())) hak_purge_visit(tc);
+    if (hak_unlikely(hak_thread_is_watched())) hak_purge_visit_watched(tc, cls);
     void *block = hak_bin_pop(&tc->bins[cls]);
     return block != NULL ? block : fill_and_pop(tc, cls);
 }
@@ -57,9 +59,7 @@ static void *malloc_span(size_t size, bool *zeroed) {
     return block;
 }
 
-void *hak_malloc_any(size_t size, size_t align, bool *zeroed) {
-    *zeroed = false;
-    if (size > PTRDIFF_MAX || !hak_init()) return NULL;
+static void *malloc_any(size_t size, size_t align, bool *zeroed) {
     if (size <= hak_bins_size_max() && align <= HAK_SLAB_BYTES) {
         hak_class_t cls =
             align <= HAK_ALIGN_BYTES ? hak_sizeclass_of(size) : hak_sizeclass_aligned(size, align);
@@ -75,11 +75,38 @@ void *hak_malloc_any(size_t size, size_t align, bool *zeroed) {
     return hak_large_alloc(size, align, zeroed);
 }
 
+/* Address space or memory is out: what is kept for reuse may be in the way. */
+static HAK_COLD void *malloc_after_purge(size_t size, size_t align, bool *zeroed) {
+    if (size > hak_os_memory_bytes()) return NULL; /* it cannot help */
+    (void)hak_purge();
+    return malloc_any(size, align, zeroed);
+}
+
+void *hak_malloc_any(size_t size, size_t align, bool *zeroed) {
+    *zeroed = false;
+    if (size > PTRDIFF_MAX || !hak_init()) return NULL;
+    void *block = malloc_any(size, align, zeroed);
+    return hak_likely(block != NULL) ? block : malloc_after_purge(size, align, zeroed);
+}
+
 HAK_TLS const void *hak_call_site;
+
+/* The short way to a block above the bins; NULL: take the long one. */
+static void *malloc_big(size_t size) {
+    struct hak_tcache *tc = hak_thread_current();
+    if (hak_unlikely(!tc->is_live || size > PTRDIFF_MAX)) return NULL;
+    bool zeroed;
+    hak_purge_visit(tc);
+    return hak_large_alloc(size, HAK_ALIGN_BYTES, &zeroed);
+}
 
 void *hak_malloc_slow(size_t size) {
     bool zeroed;
-    if (size > HAK_BINNED_MAX) hak_call_site = __builtin_return_address(0);
+    if (size > HAK_BINNED_MAX) {
+        hak_call_site = __builtin_return_address(0);
+        void *big = malloc_big(size);
+        if (hak_likely(big != NULL)) return big;
+    }
     void *block = hak_malloc_any(size == 0 ? 1 : size, HAK_ALIGN_BYTES, &zeroed);
     if (hak_unlikely(block == NULL)) errno = ENOMEM;
     return block;

@@ -9,6 +9,8 @@
 #include "src/front/text.h"
 #include "src/os/os.h"
 
+#include <string.h>
+
 static void report(const char *verb, const void *block, const char *what) {
     if (hak_options.ignore_misuse) return;
     struct hak_text text = {.length = 0};
@@ -26,19 +28,23 @@ void hak_misuse_inside(const char *verb, const void *block) {
     report(verb, block, "points inside a block");
 }
 
+void hak_misuse_double(const void *block) {
+    report("free", block, "double free");
+}
+
+void hak_misuse_freed(const char *verb, const void *block) {
+    report(verb, block, strcmp(verb, "free") == 0 ? "double free" : "used after free");
+}
+
 void hak_misuse_unknown(const char *verb, const void *block) {
     const struct hak_span *span = hak_large_find_around(block);
     if (span != NULL && span->base == (const char *)block) {
-        hak_misuse_double(block); /* kept by a tier after it was freed */
+        hak_misuse_freed(verb, block); /* kept by a tier */
     } else if (span != NULL) {
         hak_misuse_inside(verb, block);
     } else {
         report(verb, block, "not a block of this allocator");
     }
-}
-
-void hak_misuse_double(const void *block) {
-    report("free", block, "double free");
 }
 
 void hak_misuse_noted(struct hak_tcache *tc) {

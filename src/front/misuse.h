@@ -14,6 +14,9 @@ HAK_COLD void hak_misuse_unknown(const char *verb, const void *block);
 HAK_COLD void hak_misuse_inside(const char *verb, const void *block);
 HAK_COLD void hak_misuse_double(const void *block);
 
+/* The block of a whole span that was freed before: a double free, or a use after it. */
+HAK_COLD void hak_misuse_freed(const char *verb, const void *block);
+
 HAK_COLD void hak_misuse_noted(struct hak_tcache *tc);
 
 /* Reports what a slow path found wrong. */

@@ -14,8 +14,13 @@ struct hak_span *hak_prove(const void *block, const char *verb) {
         hak_misuse_unknown(verb, block);
         return NULL;
     }
-    bool begins_block = hak_span_is_slab(span) ? hak_slab_is_block(hak_slab_of_span(span), block)
-                                               : span->base == (const char *)block;
+    bool is_slab = hak_span_is_slab(span);
+    bool begins_block = is_slab ? hak_slab_is_block(hak_slab_of_span(span), block)
+                                : span->base == (const char *)block;
+    if (hak_unlikely(begins_block && !is_slab && span->is_free != 0)) {
+        hak_misuse_freed(verb, block);
+        return NULL;
+    }
     if (hak_likely(begins_block)) return span;
     hak_misuse_inside(verb, block);
     return NULL;

@@ -9,15 +9,33 @@
 #include "src/contract/supply.h"
 #include "src/front/misuse.h"
 #include "src/front/options.h"
+#include "src/os/lock.h"
 #include "src/os/os.h"
 
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 
 static _Atomic bool has_thread;
 
+/* Held by that thread in a step, and by an audit, which wants everything at rest. */
+static struct hak_lock stepping;
+
+void hak_purge_pause(void) {
+    hak_lock_take(&stepping);
+}
+
+void hak_purge_resume(void) {
+    hak_lock_give(&stepping);
+}
+
 static bool has_excess(void) {
     return hak_spans_idle() + hak_large_idle() > hak_purge_policy.keep_bytes;
+}
+
+/* A watch ends when all that is to go back should have gone: the rest is younger, or used again. */
+static uint64_t watch_ms(void) {
+    return 2 * hak_purge_policy.age_ms + HAK_WATCH_MS;
 }
 
 /* At most one system call; returns the bytes given back. */
@@ -26,10 +44,10 @@ static size_t step(void) {
     return bytes > 0 ? bytes : hak_spans_purge(HAK_PURGE_SOME, HAK_PURGE_STEP_BYTES);
 }
 
-/* Once in a watch, halfway to the age: what the thread's bins and spare slabs hold back goes to the
- * span source, to be given back with the rest. */
+/* Halfway to the age, and when all that was idle has gone: what the thread's bins and spare slabs
+ * hold back goes to the span source, to be given back with the rest. */
 static void let_go(struct hak_tcache *tc) {
-    tc->is_flushed = true;
+    tc->watch_flushes++;
     hak_heap_drain(&tc->heap);
     hak_thread_flush(tc);
     hak_heap_empty_spares(&tc->heap);
@@ -43,23 +61,45 @@ void hak_purge_visit_slow(struct hak_tcache *tc) {
     tc->visited_ms = now_ms;
     if (hak_unlikely(hak_options.purge_thread)) hak_purge_start_thread();
     if (hak_thread_is_watched()) {
-        if (!tc->is_flushed &&
-            hak_purge_is_due(now_ms, tc->watched_ms, hak_purge_policy.age_ms / 2)) {
-            let_go(tc);
-        }
-        if (!has_excess()) {
-            hak_thread_unwatch();
-            return;
-        }
+        bool is_half = hak_purge_is_due(now_ms, tc->watched_ms, hak_purge_policy.age_ms / 2);
+        if (tc->watch_flushes == 0 && is_half) let_go(tc);
+        if (tc->watch_flushes == 1 && !has_excess()) let_go(tc);
+        bool is_over = hak_purge_is_due(now_ms, tc->watched_ms, watch_ms());
+        if (is_over || !has_excess()) hak_thread_unwatch();
     }
     (void)step();
+}
+
+static bool is_cold(const struct hak_tcache *tc, hak_class_t cls) {
+    return (tc->watch_used[cls >> HAK_WORD_SHIFT] & hak_slab_bit(cls)) == 0;
+}
+
+void hak_purge_visit_watched(struct hak_tcache *tc, hak_class_t cls) {
+    tc->watch_used[cls >> HAK_WORD_SHIFT] |= hak_slab_bit(cls);
+    hak_purge_visit(tc);
+}
+
+bool hak_purge_drain_cold(struct hak_tcache *tc, hak_class_t cls) {
+    if (!is_cold(tc, cls)) return false;
+    for (unsigned looks = 0; looks < HAK_WATCH_LOOKS; looks++) {
+        hak_class_t hand = tc->watch_hand;
+        unsigned count = hak_bin_count(&tc->bins[hand]);
+        if (count > 0 && is_cold(tc, hand)) {
+            hak_bins_flush(tc, hand, count < HAK_WATCH_DRAIN ? 0 : count - HAK_WATCH_DRAIN);
+            break;
+        }
+        tc->watch_hand = (hak_class_t)((hand + 1) % HAK_CLASSES);
+    }
+    return true;
 }
 
 void hak_purge_note(struct hak_tcache *tc) {
     tc->heap.has_released = false;
     if (hak_thread_is_watched() || !has_excess()) return;
+    if (hak_purge_policy.age_ms > HAK_WATCH_AGE_MS) return; /* "never": natural visits will do */
     tc->watched_ms = hak_os_now_ms();
-    tc->is_flushed = false;
+    tc->watch_flushes = 0;
+    memset(tc->watch_used, 0, sizeof tc->watch_used);
     tc->visits_left = 1;
     hak_thread_watch(tc);
 }
@@ -69,8 +109,11 @@ static void *run_thread(void *unused) {
     for (;;) {
         uint64_t age_ms = hak_purge_policy.age_ms;
         hak_os_sleep_ms(age_ms < HAK_PURGE_SLEEP_MS_MIN ? HAK_PURGE_SLEEP_MS_MIN : age_ms / 2);
-        for (unsigned idle = 0; idle < 2;)
+        for (unsigned idle = 0; idle < 2;) {
+            hak_lock_take(&stepping);
             idle = step() > 0 ? 0 : idle + 1;
+            hak_lock_give(&stepping);
+        }
     }
     return unused;
 }
@@ -91,4 +134,5 @@ void hak_purge_start_thread(void) {
 
 void hak_purge_after_fork(void) {
     atomic_store(&has_thread, false);
+    hak_lock_reset(&stepping);
 }

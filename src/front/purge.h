@@ -18,8 +18,19 @@ HAK_INLINE void hak_purge_visit(struct hak_tcache *tc) {
     if (hak_unlikely(--tc->visits_left == 0)) hak_purge_visit_slow(tc);
 }
 
+/* A watched thread's malloc of a class; and its free: true where the class has not been asked for
+ * since the watch began, when the block should go to its slab, and a few blocks of such a class's
+ * bin were sent ahead. So a burst that is freed leaves bins that hold no slabs back, even if the
+ * thread makes no call afterwards. */
+void hak_purge_visit_watched(struct hak_tcache *tc, hak_class_t cls);
+bool hak_purge_drain_cold(struct hak_tcache *tc, hak_class_t cls);
+
 /* After spans or big blocks were released. */
 void hak_purge_note(struct hak_tcache *tc);
+
+/* Keeps the thread from its next step, and lets it go on. */
+void hak_purge_pause(void);
+void hak_purge_resume(void);
 
 /* Starts the thread if the environment asks for it; again in the child of a fork. */
 void hak_purge_start_thread(void);

@@ -27,7 +27,11 @@ size_t hak_front_usable_size(const void *block, const char *verb) {
 size_t hak_front_good_size(size_t size) {
     if (size > PTRDIFF_MAX || !hak_init()) return 0;
     if (size == 0) size = 1;
-    if (size <= hak_bins_size_max()) return hak_sizeclass_stride(hak_sizeclass_of(size));
+    size_t binned_max = hak_l25_size_max() > 0 ? hak_l25_size_max() : hak_bins_size_max();
+    if (size <= binned_max && (size <= hak_bins_size_max() || size > HAK_MID_MAX)) {
+        return hak_sizeclass_stride(hak_sizeclass_of(size));
+    }
+    if (size <= binned_max) return HAK_SLAB_BYTES; /* no mid tier: a whole span of one slab */
     size_t page = hak_os_page_bytes();
     return hak_round_up(size, page);
 }

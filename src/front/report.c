@@ -27,6 +27,18 @@ void hak_report_print(void) {
     print_count("small live bytes  ", stats.small_live_bytes);
     print_count("large live bytes  ", stats.large_live_bytes);
     print_count("large live blocks ", stats.large_live_count);
+    print_count("l25 kept bytes    ", stats.l25_kept_bytes);
+    print_count("l25 hits          ", stats.l25_hits);
+    print_count("l25 misses        ", stats.l25_misses);
+    print_count("l25 shards        ", stats.l25_shards);
+    print_count("bigcache bytes    ", stats.bigcache_kept_bytes);
+    print_count("bigcache mappings ", stats.bigcache_kept_count);
+    print_count("bigcache buckets  ", stats.bigcache_buckets);
+    print_count("bigcache hits     ", stats.bigcache_hits);
+    print_count("bigcache splits   ", stats.bigcache_splits);
+    print_count("bigcache gathers  ", stats.bigcache_gathers);
+    print_count("bigcache misses   ", stats.bigcache_misses);
+    print_count("bigcache evictions", stats.bigcache_evictions);
     print_count("refills           ", stats.refill_count);
     print_count("refill blocks     ", stats.refill_blocks);
     print_count("overflow blocks   ", stats.overflow_blocks);

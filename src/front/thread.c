@@ -195,4 +195,5 @@ void hak_thread_after_fork(void) {
     }
     hak_thread_unwatch();
     if (hak_tls->is_live) hak_heap_recover(&hak_tls->heap);
+    if (uncached.tc != NULL) hak_heap_recover(&uncached.tc->heap);
 }

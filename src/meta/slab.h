@@ -52,6 +52,9 @@ struct hak_slab {
     struct hak_slab *all_next, *all_prev; /* class's list of all slabs */
 };
 _Static_assert(sizeof(struct hak_slab) <= HAK_SPAN_META_BYTES, "a slab is a span header");
+_Static_assert(offsetof(struct hak_slab, owner) == HAK_SPAN_LATE_OFFSET &&
+                   offsetof(struct hak_slab, next) == HAK_SPAN_LATE_OFFSET + HAK_SPAN_LATE_BYTES,
+               "what late senders write is where geometry.h says");
 
 #define HAK_RECIPROCAL_SHIFT 40
 

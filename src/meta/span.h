@@ -4,14 +4,16 @@
  *
  * Span sources make spans, tiers own them, the tag map finds them. Headers come from one table and
  * are recycled only as headers: a thread that still holds a pointer to the header of a span that
- * has been released meanwhile finds the atomics of some span there, never other data. The bytes
- * after the common part belong to the tier that owns the span (slab.h).
+ * has been released meanwhile finds the atomics of some span there, never other data: no tier keeps
+ * anything at HAK_SPAN_LATE_OFFSET. The other bytes after the common part belong to the tier that
+ * owns the span (slab.h).
  */
 #ifndef HAK_META_SPAN_H
 #define HAK_META_SPAN_H
 
 #include "src/base/geometry.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +34,7 @@ struct hak_span {
     void *source;  /* the span source's own record; big: the next span of the hash chain */
     uint8_t owner; /* enum hak_owner */
     bool zeroed;   /* the memory is known to read as zeros; owner-only after acquire */
+    _Atomic uint8_t is_free; /* a block that was freed and is kept by its tier: exchanged by free */
 };
 
 /* Whether the span is a slab, whose blocks live in bins. */

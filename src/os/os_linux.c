@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -131,6 +132,31 @@ void *hak_os_remap(void *base, size_t bytes, size_t new_bytes) {
     return moved == MAP_FAILED ? NULL : moved;
 }
 
+/* A decimal number; returns what follows it. */
+static const char *read_number(const char *text, unsigned *number) {
+    *number = 0;
+    for (; *text >= '0' && *text <= '9'; text++)
+        *number = *number * 10 + (unsigned)(*text - '0');
+    return text;
+}
+
+bool hak_os_move(void *from, size_t bytes, void *to) {
+    int saved_errno = errno;
+    void *moved = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+    errno = saved_errno;
+    return moved != MAP_FAILED;
+}
+
+bool hak_os_moves_many(void) {
+    struct utsname name;
+    unsigned major, minor;
+    if (uname(&name) != 0) return false;
+    const char *at = read_number(name.release, &major);
+    if (*at == '.') at++;
+    (void)read_number(at, &minor);
+    return major > 6 || (major == 6 && minor >= 17);
+}
+
 bool hak_os_purge(void *base, size_t bytes, bool *zeroed) {
     int saved_errno = errno;
     int advice = policy.purge_advice;
@@ -180,9 +206,7 @@ void hak_os_zero(void *base, size_t bytes) {
 
 uint64_t hak_os_now_ms(void) {
     struct timespec now;
-    int saved_errno = errno;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    errno = saved_errno;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* cannot fail: errno stays as it is */
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 

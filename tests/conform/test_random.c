@@ -104,7 +104,9 @@ static struct entry *make(struct heap *heap) {
         break;
     default:
         entry->block = hak_malloc(entry->size);
-        require(hak_good_size(entry->size) == hak_usable_size(entry->block));
+        require(entry->size > HAK_BINNED_MAX ||
+                hak_good_size(entry->size) == hak_usable_size(entry->block));
+        require(hak_good_size(entry->size) <= hak_usable_size(entry->block));
     }
     enter(entry);
     return entry;

@@ -18,6 +18,7 @@ ARGS = None
 FOREIGN = "not a block of this allocator"
 INSIDE = "points inside a block"
 DOUBLE = "double free"
+AFTER = "used after free"
 FUNCTION = {"free": "free", "realloc": "realloc", "usable": "malloc_usable_size"}
 
 # Case: what the sentence ends with. Seen at once by every build.
@@ -42,10 +43,16 @@ ALWAYS = {
     "large_inside_page": INSIDE,
     "large_inside_misaligned": INSIDE,
     "large_inside_far": INSIDE,
-    "large_twice": FOREIGN,
-    "large_twice_remote": FOREIGN,
+    "whole_inside_far": INSIDE,
+    "remote_whole_twice": {"free": DOUBLE, "realloc": AFTER, "usable": AFTER},
     "large_after_realloc": FOREIGN,
 }
+# What the same mistakes end with where freed mappings are kept, and where they are unmapped.
+KEPT = {
+    "large_twice": {"free": DOUBLE, "realloc": AFTER, "usable": AFTER},
+    "large_twice_remote": {"free": DOUBLE, "realloc": AFTER, "usable": AFTER},
+}
+UNMAPPED = {case: FOREIGN for case in KEPT}
 # Seen by every build, if not at once then when the slab meets the block; free only.
 AT_THE_SLAB = {
     "remote_small_twice": DOUBLE,
@@ -64,6 +71,8 @@ GUARDED = {
     "mid_inside": INSIDE,
     "mid_misaligned": INSIDE,
     "mid_twice": DOUBLE,
+    "whole_inside": INSIDE,
+    "whole_twice": DOUBLE,
 }
 RETURNED = {"free": "errno kept", "realloc": "null EINVAL", "usable": "zero"}
 
@@ -102,9 +111,11 @@ def add_test(name, body):
     setattr(Misuse, body.__name__, body)
 
 
-def add_tests(guards):
-    for case, sentence in ALWAYS.items():
+def add_tests(guards, big):
+    always = ALWAYS | (KEPT if big == "bigcache" else UNMAPPED)
+    for case, by_verb in always.items():
         for verb in FUNCTION:
+            sentence = by_verb[verb] if isinstance(by_verb, dict) else by_verb
             add_test(f"{verb}_of_{case}_dies",
                      lambda self, v=verb, c=case, s=sentence: self.dies_with(v, c, s))
             add_test(f"{verb}_of_{case}_is_ignored_when_asked",
@@ -135,9 +146,10 @@ def main():
     parser.add_argument("lib")
     parser.add_argument("victim")
     parser.add_argument("--guards", default="release")
+    parser.add_argument("--big", default="bigcache")
     ARGS, rest = parser.parse_known_args()
     ARGS.lib = os.path.abspath(ARGS.lib)
-    add_tests(ARGS.guards)
+    add_tests(ARGS.guards, ARGS.big)
     unittest.main(argv=sys.argv[:1] + rest)
 
 

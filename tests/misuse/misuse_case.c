@@ -22,7 +22,8 @@
 
 #define SMALL_BYTES ((size_t)96)
 #define MID_BYTES   ((size_t)20000)
-#define LARGE_BYTES ((size_t)1000000)
+#define LARGE_BYTES ((size_t)3000000) /* a mapping of its own */
+#define WHOLE_BYTES ((size_t)200000)  /* a whole span */
 #define FLUSH_COUNT 4096
 
 /* Through volatile pointers, so that no compiler reasons about a call that is wrong on purpose. */
@@ -223,7 +224,7 @@ static void large_twice_remote(void) {
 }
 
 static void large_after_realloc(void) {
-    void *block = allocated(70000);
+    void *block = allocated(LARGE_BYTES / 2);
     void *moved = block;
     for (size_t size = LARGE_BYTES; moved == block && size < 100 * LARGE_BYTES; size *= 2) {
         void *fence = mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -231,6 +232,20 @@ static void large_after_realloc(void) {
         moved = resize(moved, size);
     }
     if (moved == NULL || moved == block) _exit(6); /* never moved: nothing to show */
+    misuse(block);
+}
+
+static void whole_inside(void) {
+    misuse((char *)allocated(WHOLE_BYTES) + 64);
+}
+
+static void whole_inside_far(void) {
+    misuse((char *)allocated(WHOLE_BYTES) + WHOLE_BYTES - 1);
+}
+
+static void whole_twice(void) {
+    void *block = allocated(WHOLE_BYTES);
+    release(block);
     misuse(block);
 }
 
@@ -317,6 +332,12 @@ static void remote_mid_twice(void) {
     remote_twice(MID_BYTES);
 }
 
+static void remote_whole_twice(void) {
+    void *block = allocated(WHOLE_BYTES);
+    run_in_thread(frees_it, block);
+    misuse(block);
+}
+
 static void remote_small_inside(void) {
     job.bad = (char *)allocated(SMALL_BYTES) + 32;
     prepare_job(SMALL_BYTES);
@@ -381,6 +402,10 @@ static const struct {
     {"large_after_realloc", large_after_realloc},
     {"small_inside", small_inside},
     {"small_misaligned", small_misaligned},
+    {"whole_inside", whole_inside},
+    {"whole_inside_far", whole_inside_far},
+    {"whole_twice", whole_twice},
+    {"remote_whole_twice", remote_whole_twice},
     {"small_twice", small_twice},
     {"small_twice_with_others_between", small_twice_with_others_between},
     {"mid_inside", mid_inside},

@@ -3,10 +3,12 @@
  * bigcache.c: big blocks, one mapping each, and freed mappings kept for the next request.
  *
  * A kept mapping is on two lists: by age, and in a bucket of a hash table (FNV-1a, chained) whose
- * key is its size class, eight to a doubling, and perhaps the call site. A request takes a kept
- * mapping at most an eighth larger. Else it takes pages from one that does not fit: the front part
- * of a larger one, or a smaller one that mremap makes larger, so that resident pages serve the next
- * request whatever its size. What is kept is bounded in bytes and age.
+ * key is its size class, eight to a doubling, and perhaps the call site. The newest may be in no
+ * bucket yet: often it is the very next to be used. A request takes a kept
+ * mapping at most an eighth larger. Else it takes the pages of one that does not fit: the front
+ * part of the smallest that is large enough, after neighbours were joined, or the largest with more
+ * mapped beside it; so resident pages serve the next request whatever its size. What is kept is
+ * bounded in bytes and age.
  *
  * Live and kept mappings are in the table of table.h. One lock over all; no system call is made
  * under it but for a larger bucket array. Fork: the truth is the list `newest` -> `older`, which
@@ -21,18 +23,23 @@
 #include "src/os/os.h"
 #include "tiers/bigcache/table.h"
 
+/* Under the lock, but for the span's constants. */
 struct big_span {
     struct hak_span span;
-    /* Under the lock. */
     struct big_span *older, *newer; /* kept mappings by age */
     struct big_span *next;          /* in its bucket */
-    uint64_t freed_ms;
+    uint64_t freed_ms; /* 0: since the last look at the clock, which a pair of calls does without */
+    char of_late_senders[HAK_SPAN_LATE_BYTES];
     const void *site; /* that it was last allocated from */
     uint32_t hash;
+    uint16_t seams; /* the kernel's mappings in it, less one, at most */
     bool is_kept;
+    bool is_hashed;  /* in its bucket: every kept mapping but perhaps the newest */
     bool is_growing; /* realloc has made it larger before, and may again */
 };
 _Static_assert(sizeof(struct big_span) <= HAK_SPAN_META_BYTES, "a span is its own list node");
+_Static_assert(offsetof(struct big_span, of_late_senders) == HAK_SPAN_LATE_OFFSET,
+               "a late sender of the slab that this header was before writes nothing of ours");
 
 /* The bucket array before it first grows. */
 static struct big_span *first_buckets[HAK_BIGCACHE_BUCKETS_MIN];
@@ -43,13 +50,13 @@ static struct {
     size_t bytes_max; /* 0: nothing is kept */
     uint64_t age_ms;
     bool by_site;
+    bool moves_many; /* the kernel moves ranges over several of its mappings */
     /* Under the lock. */
     struct big_span **buckets;
     size_t bucket_count; /* a power of two */
     struct big_span *newest, *oldest;
     size_t kept_count;
-    _Atomic size_t kept_bytes; /* read without it for a glance */
-    uint64_t hits, splits, grows, misses, evictions;
+    uint64_t hits, splits, gathers, misses, evictions;
 } big;
 
 static struct big_span *big_of(struct hak_span *span) {
@@ -82,8 +89,10 @@ static struct big_span **bucket_of(uint32_t hash) {
 }
 
 static void enter_bucket(struct big_span *kept) {
+    kept->hash = hash_of(class_of(kept->span.bytes), kept->site);
     struct big_span **bucket = bucket_of(kept->hash);
     kept->next = *bucket;
+    kept->is_hashed = true;
     *bucket = kept;
 }
 
@@ -92,6 +101,7 @@ static void leave_bucket(struct big_span *kept) {
     while (*link != kept)
         link = &(*link)->next;
     *link = kept->next;
+    kept->is_hashed = false;
 }
 
 /* As many buckets as kept mappings, about: twice as many above that, half of them below an eighth.
@@ -114,26 +124,27 @@ static void fit_buckets(void) {
         buckets[i] = NULL;
     big.buckets = buckets;
     big.bucket_count = count;
-    for (struct big_span *kept = big.newest; kept != NULL; kept = kept->older)
-        enter_bucket(kept);
+    for (struct big_span *kept = big.newest; kept != NULL; kept = kept->older) {
+        if (kept->is_hashed) enter_bucket(kept);
+    }
     if (old != first_buckets) hak_os_unmap(old, old_bytes);
 }
 
 /* ---- kept mappings ---- */
 
 static size_t kept_bytes(void) {
-    return atomic_load_explicit(&big.kept_bytes, memory_order_relaxed);
+    return hak_idle_of(&hak_idle.big);
 }
 
 static void set_kept_bytes(size_t bytes) {
-    atomic_store_explicit(&big.kept_bytes, bytes, memory_order_relaxed);
+    hak_idle_set(&hak_idle.big, bytes);
 }
 
 /* `kept` comes before `older` in the list; both may be at its ends. */
-static void keep_before(struct big_span *kept, struct big_span *older) {
+HAK_INLINE void keep_before(struct big_span *kept, struct big_span *older) {
     struct big_span *newer = older != NULL ? older->newer : big.oldest;
-    kept->hash = hash_of(class_of(kept->span.bytes), kept->site);
     kept->is_kept = true;
+    kept->is_hashed = false;
     kept->span.zeroed = false;
     kept->older = older;
     kept->newer = newer;
@@ -150,11 +161,23 @@ static void keep_before(struct big_span *kept, struct big_span *older) {
     }
     big.kept_count++;
     set_kept_bytes(kept_bytes() + kept->span.bytes);
-    enter_bucket(kept);
+}
+
+/* A second one is kept: the one that was the newest can be found by its size now. */
+static void hash_second(struct big_span *second) {
+    if (second->freed_ms == 0) second->freed_ms = hak_os_now_ms();
+    enter_bucket(second);
     fit_buckets();
 }
 
-static void unkeep(struct big_span *kept) {
+HAK_INLINE void keep_newest(struct big_span *kept) {
+    struct big_span *second = big.newest;
+    kept->freed_ms = 0;
+    keep_before(kept, second);
+    if (second != NULL && !second->is_hashed) hash_second(second);
+}
+
+HAK_INLINE void unkeep(struct big_span *kept) {
     if (kept->newer != NULL) {
         kept->newer->older = kept->older;
     } else {
@@ -168,40 +191,62 @@ static void unkeep(struct big_span *kept) {
     kept->is_kept = false;
     big.kept_count--;
     set_kept_bytes(kept_bytes() - kept->span.bytes);
+    if (hak_likely(!kept->is_hashed)) return;
     leave_bucket(kept);
     fit_buckets();
 }
 
-static bool is_aligned(const struct big_span *kept, size_t align) {
-    return ((uintptr_t)kept->span.base & (align - 1)) == 0;
+/* At most an eighth larger, and aligned. */
+static bool is_fit(const struct big_span *kept, size_t bytes, size_t align) {
+    size_t over = kept->span.bytes - bytes; /* huge when it is smaller */
+    return over <= bytes >> HAK_BIGCACHE_STEP_SHIFT &&
+           ((uintptr_t)kept->span.base & (align - 1)) == 0;
 }
 
-/* A kept mapping at most an eighth larger; NULL when there is none. */
+/* A kept mapping that fits; NULL when there is none. There is at least one kept. */
 static struct big_span *find_fit(size_t bytes, size_t align) {
+    if (is_fit(big.newest, bytes, align)) return big.newest;
     uint32_t class = class_of(bytes);
     for (uint32_t fit = class; fit <= class + 1; fit++) {
         struct big_span *kept = *bucket_of(hash_of(fit, hak_call_site));
         for (; kept != NULL; kept = kept->next) {
-            size_t over = kept->span.bytes - bytes; /* huge when it is smaller */
-            if (over <= bytes >> HAK_BIGCACHE_STEP_SHIFT && is_aligned(kept, align)) return kept;
+            if (is_fit(kept, bytes, align)) return kept;
         }
     }
     return NULL;
 }
 
-/* Of the newest few: the smallest that is large enough, else the largest. */
-static struct big_span *find_other(size_t bytes) {
-    struct big_span *best = NULL;
+/* Kept mappings that lie side by side become one, as young as the youngest. Only when nothing fits:
+ * before that the sizes that were freed are the ones most likely to be asked for again. */
+static void join_neighbours(void) {
     unsigned tries = HAK_BIGCACHE_TRIES;
-    for (struct big_span *kept = big.newest; kept != NULL && tries > 0; kept = kept->older) {
-        tries--;
-        if (best == NULL) {
-            best = kept;
-        } else if (best->span.bytes < bytes) {
-            if (kept->span.bytes > best->span.bytes) best = kept;
-        } else if (kept->span.bytes >= bytes && kept->span.bytes < best->span.bytes) {
-            best = kept;
-        }
+    for (struct big_span *kept = big.newest; kept != NULL && tries > 0;
+         kept = kept->older, tries--) {
+        struct hak_span *next = hak_big_table_find(kept->span.base + kept->span.bytes);
+        if (next == NULL || !big_of(next)->is_kept) continue;
+        struct big_span *older = kept->older == big_of(next) ? kept->older->older : kept->older;
+        unkeep(kept);
+        unkeep(big_of(next));
+        hak_big_table_leave(&kept->span);
+        hak_big_table_leave(next);
+        kept->span.bytes += next->bytes;
+        kept->seams = (uint16_t)(kept->seams + big_of(next)->seams + 1);
+        hak_span_header_free(next);
+        hak_big_table_enter(&kept->span);
+        keep_before(kept, older);
+        hash_second(kept);
+        kept = big.newest; /* from the start: its other neighbour may stand before it */
+    }
+}
+
+/* The smallest kept mapping that is large enough, else the largest; NULL when none is kept. */
+static struct big_span *find_best(size_t bytes) {
+    struct big_span *best = big.newest;
+    unsigned tries = HAK_BIGCACHE_TRIES;
+    for (struct big_span *kept = best; kept != NULL && tries > 0; kept = kept->older, tries--) {
+        bool is_enough = kept->span.bytes >= bytes;
+        bool is_larger = kept->span.bytes > best->span.bytes;
+        if (best->span.bytes < bytes ? is_larger : is_enough && !is_larger) best = kept;
     }
     return best;
 }
@@ -216,12 +261,16 @@ static struct big_span *split(struct big_span *kept, size_t bytes) {
     hak_big_table_leave(&kept->span);
     rest->span = (struct hak_span){
         .base = kept->span.base + bytes, .bytes = kept->span.bytes - bytes, .owner = HAK_OWNER_BIG};
-    rest->freed_ms = kept->freed_ms;
+    rest->freed_ms = kept->freed_ms; /* of a newest one: 0, and hash_second looks at the clock */
     rest->site = kept->site;
+    uint16_t seams = (uint16_t)(kept->seams * bytes / kept->span.bytes);
+    rest->seams = (uint16_t)(kept->seams - seams);
+    kept->seams = seams;
     kept->span.bytes = bytes;
     hak_big_table_enter(&kept->span);
     hak_big_table_enter(&rest->span);
     keep_before(rest, older);
+    hash_second(rest);
     return kept;
 }
 
@@ -236,56 +285,80 @@ static void unmap_span(struct big_span *gone) {
 
 static int bigcache_init(void) {
     bool is_on = hak_env_number("HAKMEM_BIGCACHE", 1, 1) != 0;
-    big.bytes_max = hak_env_number("HAKMEM_BIGCACHE_BYTES", HAK_BIGCACHE_BYTES, SIZE_MAX);
+    size_t share = hak_os_memory_bytes() / HAK_BIGCACHE_SHARE;
+    if (share > HAK_BIGCACHE_BYTES) share = HAK_BIGCACHE_BYTES;
+    big.bytes_max = hak_env_number("HAKMEM_BIGCACHE_BYTES", share, SIZE_MAX);
     if (!is_on) big.bytes_max = 0;
     big.age_ms = hak_env_number("HAKMEM_BIGCACHE_AGE_MS", HAK_BIGCACHE_AGE_MS, HAK_AGE_MS_MAX);
     big.by_site = hak_env_is_on("HAKMEM_BIGCACHE_SITE");
+    big.moves_many = hak_os_moves_many();
     big.buckets = first_buckets;
     big.bucket_count = HAK_BIGCACHE_BUCKETS_MIN;
     return 0;
 }
 
-/* A kept mapping that is too small becomes larger, keeping its pages; gives the lock. */
-static struct big_span *grow_kept(struct big_span *kept, size_t bytes) {
-    unkeep(kept);
-    hak_big_table_leave(&kept->span);
-    hak_lock_give(&big.lock);
-    char *base = hak_os_remap(kept->span.base, kept->span.bytes, bytes);
-    hak_lock_take(&big.lock);
-    if (base != NULL) {
-        kept->span.base = base;
-        kept->span.bytes = bytes;
-        big.grows++;
-    }
-    hak_big_table_enter(&kept->span);
-    if (base == NULL) keep_before(kept, big.newest);
-    hak_lock_give(&big.lock);
-    return base == NULL ? NULL : kept;
+/* Whether its pages can be moved: not where the kernel has several mappings and moves only one. */
+static bool is_movable(const struct big_span *kept) {
+    return kept->seams == 0 || big.moves_many;
 }
 
-/* A block of kept memory; NULL when there is none to be had. */
-static struct big_span *alloc_kept(size_t bytes, size_t align) {
-    if (kept_bytes() == 0) return NULL;
-    hak_lock_take(&big.lock);
-    struct big_span *found = find_fit(bytes, align);
-    if (found != NULL) {
-        unkeep(found);
-        big.hits++;
-    } else if (align <= hak_os_page_bytes()) {
-        struct big_span *other = find_other(bytes);
-        size_t other_bytes = other == NULL ? 0 : other->span.bytes;
-        if (other_bytes > bytes) {
-            found = split(other, bytes);
-            big.splits += found != NULL;
-        } else if (other_bytes >= bytes >> HAK_BIGCACHE_STEP_SHIFT) {
-            return grow_kept(other, bytes);
+static struct big_span *find_largest_movable(void) {
+    struct big_span *largest = NULL;
+    unsigned tries = HAK_BIGCACHE_TRIES;
+    for (struct big_span *kept = big.newest; kept != NULL && tries > 0;
+         kept = kept->older, tries--) {
+        bool is_larger = largest == NULL || kept->span.bytes > largest->span.bytes;
+        if (is_larger && is_movable(kept)) largest = kept;
+    }
+    return largest;
+}
+
+/* Takes up to PIECES kept mappings, the largest first, until they have `bytes`; what the last one
+ * has over stays kept. Returns their number. */
+static unsigned take_pieces(struct big_span *pieces[], size_t bytes) {
+    unsigned count = 0;
+    size_t sum = 0;
+    while (sum < bytes && count < HAK_BIGCACHE_PIECES) {
+        struct big_span *piece = find_largest_movable();
+        if (piece == NULL) break;
+        bool is_whole = piece->span.bytes <= bytes - sum;
+        if (is_whole || split(piece, bytes - sum) == NULL) unkeep(piece);
+        hak_big_table_leave(&piece->span);
+        if (sum + piece->span.bytes > bytes) { /* no header for a split: it stays whole */
+            hak_big_table_enter(&piece->span);
+            keep_newest(piece);
+            break;
         }
+        sum += piece->span.bytes;
+        pieces[count++] = piece;
     }
-    hak_lock_give(&big.lock);
-    return found;
+    return count;
 }
 
-static struct big_span *alloc_mapping(size_t bytes, size_t align) {
+/* Without the lock: the pieces' pages end up side by side at `base`; the headers of those that were
+ * moved are given back, and the others stay in `pieces`. False when the kernel refuses one: it may
+ * have unmapped the place before, which then is not ours any more. */
+static bool move_pieces(struct big_span *pieces[], unsigned count, struct big_span *made) {
+    char *to = made->span.base;
+    char *end = to + made->span.bytes;
+    for (unsigned i = 0; i < count; i++) {
+        struct hak_span *piece = &pieces[i]->span;
+        size_t bytes = piece->bytes;
+        if (!hak_os_move(piece->base, bytes, to)) {
+            hak_os_unmap(made->span.base, (size_t)(to - made->span.base));
+            hak_os_unmap(to + bytes, (size_t)(end - to) - bytes);
+            return false;
+        }
+        made->seams = (uint16_t)(made->seams + pieces[i]->seams + 1);
+        hak_span_header_free(piece);
+        pieces[i] = NULL;
+        to += bytes;
+    }
+    return true;
+}
+
+/* A mapping that is in no table yet; NULL when memory is out. */
+static struct big_span *map_span(size_t bytes, size_t align) {
     struct big_span *made = big_of(hak_span_header_alloc());
     if (made == NULL) return NULL;
     char *base = hak_os_map_aligned(bytes, align);
@@ -293,9 +366,74 @@ static struct big_span *alloc_mapping(size_t bytes, size_t align) {
         hak_span_header_free(&made->span);
         return NULL;
     }
-    made->span =
-        (struct hak_span){.base = base, .bytes = bytes, .owner = HAK_OWNER_BIG, .zeroed = true};
+    made->span = (struct hak_span){.base = base, .bytes = bytes, .owner = HAK_OWNER_BIG};
     made->is_kept = false;
+    made->seams = 0;
+    return made;
+}
+
+/* A block from the pages of several kept mappings, and new ones where they are not enough; gives
+ * the lock. Moving a page costs a hundredth of faulting it in anew. */
+static struct big_span *gather(size_t bytes) {
+    struct big_span *pieces[HAK_BIGCACHE_PIECES];
+    unsigned count = take_pieces(pieces, bytes);
+    hak_lock_give(&big.lock);
+    struct big_span *made = map_span(bytes, HAK_ALIGN_BYTES);
+    bool done = made != NULL && move_pieces(pieces, count, made);
+    if (made != NULL && !done) hak_span_header_free(&made->span);
+    hak_lock_take(&big.lock);
+    big.gathers += done;
+    if (done) hak_big_table_enter(&made->span);
+    for (unsigned i = 0; i < count; i++) {
+        if (pieces[i] == NULL) continue;
+        hak_big_table_enter(&pieces[i]->span);
+        keep_newest(pieces[i]);
+    }
+    hak_lock_give(&big.lock);
+    return done ? made : NULL;
+}
+
+/* No kept mapping fits: a part of a larger one, else pages of smaller ones; gives the lock. */
+static struct big_span *alloc_unfit(size_t bytes) {
+    struct big_span *best = find_best(bytes);
+    if (best != NULL && best->span.bytes < bytes) {
+        join_neighbours();
+        best = find_best(bytes);
+    }
+    size_t best_bytes = best == NULL ? 0 : best->span.bytes;
+    size_t live_bytes = hak_big_table_bytes() - kept_bytes();
+    if (best_bytes < bytes && kept_bytes() > live_bytes / HAK_BIGCACHE_SLACK) return gather(bytes);
+    struct big_span *found = NULL;
+    if (best_bytes == bytes) {
+        unkeep(best);
+        found = best;
+    } else if (best_bytes > bytes) {
+        found = split(best, bytes);
+    }
+    big.splits += found != NULL;
+    hak_lock_give(&big.lock);
+    return found;
+}
+
+/* A block of kept memory; NULL when there is none to be had. */
+static struct big_span *alloc_kept(size_t bytes, size_t align) {
+    if (kept_bytes() == 0) return NULL;
+    hak_lock_take(&big.lock);
+    struct big_span *found = big.newest == NULL ? NULL : find_fit(bytes, align);
+    if (found == NULL && align <= hak_os_page_bytes()) return alloc_unfit(bytes);
+    if (found != NULL) {
+        big.hits++;
+        bool is_wide = found->span.bytes - bytes >= HAK_BIGCACHE_SPLIT_BYTES;
+        if (!is_wide || split(found, bytes) == NULL) unkeep(found);
+    }
+    hak_lock_give(&big.lock);
+    return found;
+}
+
+static struct big_span *alloc_mapping(size_t bytes, size_t align) {
+    struct big_span *made = map_span(bytes, align);
+    if (made == NULL) return NULL;
+    made->span.zeroed = true;
     hak_lock_take(&big.lock);
     big.misses++;
     hak_big_table_enter(&made->span);
@@ -322,32 +460,42 @@ static struct big_span *keep(struct big_span *freed) {
     size_t sum = kept_bytes() + bytes;
     size_t most = big.bytes_max;
     struct big_span *gone = NULL;
-    if (bytes > most || (sum > most && sum - big.oldest->span.bytes > most)) {
-        gone = freed;
-    } else {
-        if (sum > most) {
-            gone = big.oldest;
-            unkeep(gone);
-        }
-        freed->freed_ms = hak_os_now_ms();
-        keep_before(freed, big.newest);
-    }
-    if (gone != NULL) {
+    bool is_patchwork = freed->seams > HAK_BIGCACHE_SEAMS;
+    if (hak_unlikely(sum > most || is_patchwork)) {
+        bool is_enough =
+            !is_patchwork && big.oldest != NULL && sum - big.oldest->span.bytes <= most;
+        gone = is_enough ? big.oldest : freed;
+        if (is_enough) unkeep(gone);
         hak_big_table_leave(&gone->span);
         big.evictions++;
     }
+    if (gone != freed) keep_newest(freed);
     return gone;
+}
+
+/* Under the lock, which it gives. */
+static bool free_live(struct big_span *freed) {
+    struct big_span *gone = keep(freed);
+    hak_lock_give(&big.lock);
+    if (hak_unlikely(gone != NULL)) unmap_span(gone);
+    return true;
 }
 
 static bool bigcache_free(void *block, struct hak_span *span) {
     struct big_span *freed = big_of(span);
-    struct big_span *gone = NULL;
     hak_lock_take(&big.lock);
-    bool is_live = span->owner == HAK_OWNER_BIG && span->base == block && !freed->is_kept;
-    if (is_live) gone = keep(freed);
+    bool is_live = hak_big_table_find(block) == span && !freed->is_kept;
+    if (is_live) return free_live(freed);
     hak_lock_give(&big.lock);
-    if (gone != NULL) unmap_span(gone);
-    return is_live;
+    return false;
+}
+
+static bool bigcache_free_at(void *block) {
+    hak_lock_take(&big.lock);
+    struct big_span *freed = big_of(hak_big_table_find(block));
+    if (hak_likely(freed != NULL && !freed->is_kept)) return free_live(freed);
+    hak_lock_give(&big.lock);
+    return false;
 }
 
 static size_t bigcache_usable_size(const void *block, const struct hak_span *span) {
@@ -409,6 +557,7 @@ static void bigcache_thread_exit(struct hak_tcache *tc) {
 static size_t purge_oldest(uint64_t now_ms, uint64_t age_ms) {
     hak_lock_take(&big.lock);
     struct big_span *gone = big.oldest;
+    if (gone != NULL && gone->freed_ms == 0) gone->freed_ms = now_ms;
     if (gone != NULL && !hak_purge_is_due(now_ms, gone->freed_ms, age_ms)) gone = NULL;
     if (gone != NULL) {
         unkeep(gone);
@@ -435,10 +584,6 @@ static size_t bigcache_purge(enum hak_purge how, size_t bytes_max) {
     return bytes;
 }
 
-static size_t bigcache_idle(void) {
-    return kept_bytes();
-}
-
 static void bigcache_stats(struct hak_stats *out) {
     hak_lock_take(&big.lock);
     out->large_live_count += hak_big_table_count() - big.kept_count;
@@ -449,13 +594,14 @@ static void bigcache_stats(struct hak_stats *out) {
     out->bigcache_buckets += big.bucket_count;
     out->bigcache_hits += big.hits;
     out->bigcache_splits += big.splits;
-    out->bigcache_grows += big.grows;
+    out->bigcache_gathers += big.gathers;
     out->bigcache_misses += big.misses;
     out->bigcache_evictions += big.evictions;
     hak_lock_give(&big.lock);
 }
 
 static bool is_in_bucket(const struct big_span *kept) {
+    if (!kept->is_hashed) return kept == big.newest;
     const struct big_span *in = *bucket_of(kept->hash);
     while (in != NULL && in != kept)
         in = in->next;
@@ -509,7 +655,8 @@ static void bigcache_after_fork(void) {
         big.oldest = kept;
         big.kept_count++;
         set_kept_bytes(kept_bytes() + kept->span.bytes);
-        enter_bucket(kept);
+        kept->is_hashed = false;
+        if (kept != big.newest) enter_bucket(kept);
     }
 }
 
@@ -523,10 +670,10 @@ const struct hak_tier_ops hak_big_bigcache = {
     .usable_size = bigcache_usable_size,
     .resize = bigcache_resize,
     .find = bigcache_find,
+    .free_at = bigcache_free_at,
     .find_around = bigcache_find_around,
     .thread_exit = bigcache_thread_exit,
     .purge = bigcache_purge,
-    .idle = bigcache_idle,
     .stats = bigcache_stats,
     .check = bigcache_check,
     .after_fork = bigcache_after_fork,

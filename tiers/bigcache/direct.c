@@ -46,12 +46,27 @@ static void *direct_alloc(size_t size, size_t align, bool *zeroed) {
     return span->base;
 }
 
-static bool direct_free(void *block, struct hak_span *span) {
-    if (!leave(span)) return false;
+static void unmap(struct hak_span *span) {
+    char *base = span->base;
     size_t bytes = span->bytes;
     hak_span_header_free(span);
-    hak_os_unmap(block, bytes);
+    hak_os_unmap(base, bytes);
+}
+
+static bool direct_free(void *block, struct hak_span *span) {
+    (void)block;
+    if (!leave(span)) return false;
+    unmap(span);
     return true;
+}
+
+static bool direct_free_at(void *block) {
+    hak_lock_take(&direct.lock);
+    struct hak_span *span = hak_big_table_find(block);
+    if (span != NULL) hak_big_table_leave(span);
+    hak_lock_give(&direct.lock);
+    if (span != NULL) unmap(span);
+    return span != NULL;
 }
 
 static size_t direct_usable_size(const void *block, const struct hak_span *span) {
@@ -97,10 +112,6 @@ static size_t direct_purge(enum hak_purge how, size_t bytes_max) {
     return 0;
 }
 
-static size_t direct_idle(void) {
-    return 0;
-}
-
 static void direct_stats(struct hak_stats *out) {
     hak_lock_take(&direct.lock);
     out->large_live_count += hak_big_table_count();
@@ -131,10 +142,10 @@ const struct hak_tier_ops hak_big_direct = {
     .usable_size = direct_usable_size,
     .resize = direct_resize,
     .find = direct_find,
+    .free_at = direct_free_at,
     .find_around = direct_find_around,
     .thread_exit = direct_thread_exit,
     .purge = direct_purge,
-    .idle = direct_idle,
     .stats = direct_stats,
     .check = direct_check,
     .after_fork = direct_after_fork,

@@ -51,10 +51,6 @@ static size_t direct_purge(enum hak_purge how, size_t bytes_max) {
     return 0;
 }
 
-static size_t direct_idle(void) {
-    return 0;
-}
-
 static void direct_stats(struct hak_stats *out) {
     out->mapped_bytes += atomic_load_explicit(&direct.live_bytes, memory_order_relaxed);
 }
@@ -74,7 +70,6 @@ const struct hak_span_ops hak_spans_direct = {
     .release = direct_release,
     .resize = direct_resize,
     .purge = direct_purge,
-    .idle = direct_idle,
     .stats = direct_stats,
     .check = direct_check,
     .after_fork = direct_after_fork,

@@ -20,9 +20,8 @@ struct l25_span {
     struct hak_span span;
     struct l25_span *next; /* on a shard's list: under its lock */
     uint64_t freed_ms;
-    _Atomic uint32_t is_free; /* exchanged by free: of two frees of a block one finds it set */
 };
-_Static_assert(sizeof(struct l25_span) <= HAK_SPAN_META_BYTES, "a span is its own list node");
+_Static_assert(sizeof(struct l25_span) <= HAK_SPAN_LATE_OFFSET, "late senders write behind it");
 
 struct shard {
     HAK_ALIGNED(HAK_LINE_BYTES) struct hak_lock lock;
@@ -39,7 +38,6 @@ static struct {
     struct shard shards[HAK_L25_SHARDS_MAX];
     _Atomic uint32_t count;      /* shards in use: a power of two */
     _Atomic uint32_t quiet;      /* windows without a wait since the last change of count */
-    _Atomic size_t kept_bytes;   /* of all shards */
     _Atomic uint32_t count_peak; /* no shard above it was ever used */
 } l25 = {.count = 1, .count_peak = 1};
 
@@ -92,29 +90,26 @@ static struct shard *enter(void) {
 
 static void count_kept(struct shard *shard, size_t bytes, bool is_more) {
     shard->kept_bytes += is_more ? bytes : -bytes;
-    atomic_fetch_add_explicit(&l25.kept_bytes, is_more ? bytes : -bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&hak_idle.l25, is_more ? bytes : -bytes, memory_order_relaxed);
 }
 
 static int l25_init(void) {
     return 0;
 }
 
-/* Under the lock: a kept span of `slabs`, or up to an eighth more; NULL when there is none. */
-static struct l25_span *pop_fit(struct shard *shard, size_t slabs) {
-    for (size_t fit = slabs; fit <= HAK_SPAN_SLABS_MAX && fit - slabs <= slabs / 8; fit++) {
-        struct l25_span *kept = shard->lists[fit];
-        if (kept == NULL) continue;
-        shard->lists[fit] = kept->next;
-        count_kept(shard, kept->span.bytes, false);
-        return kept;
-    }
-    return NULL;
+/* Under the lock: a kept span of `slabs`; NULL when there is none. */
+static struct l25_span *pop(struct shard *shard, size_t slabs) {
+    struct l25_span *kept = shard->lists[slabs];
+    if (kept == NULL) return NULL;
+    shard->lists[slabs] = kept->next;
+    count_kept(shard, kept->span.bytes, false);
+    return kept;
 }
 
 static void *l25_alloc(size_t size, size_t align, bool *zeroed) {
     size_t slabs = slabs_of(size);
     struct shard *shard = enter();
-    struct l25_span *found = align <= HAK_SLAB_BYTES ? pop_fit(shard, slabs) : NULL;
+    struct l25_span *found = align <= HAK_SLAB_BYTES ? pop(shard, slabs) : NULL;
     size_t bytes = found != NULL ? found->span.bytes : slabs << HAK_SLAB_SHIFT;
     shard->hits += found != NULL;
     shard->misses += found == NULL;
@@ -133,22 +128,23 @@ static void *l25_alloc(size_t size, size_t align, bool *zeroed) {
     } else {
         found->span.zeroed = false;
     }
-    atomic_store_explicit(&found->is_free, 0, memory_order_relaxed);
+    atomic_store_explicit(&found->span.is_free, 0, memory_order_relaxed);
     *zeroed = found->span.zeroed;
     return found->span.base;
 }
 
 static bool l25_free(void *block, struct hak_span *span) {
     struct l25_span *freed = (struct l25_span *)(void *)span;
-    (void)block;
-    if (atomic_exchange_explicit(&freed->is_free, 1, memory_order_relaxed) != 0) return false;
+    if (span->base != block) return false; /* freed and gone: the header is another span's */
+    if (atomic_exchange_explicit(&span->is_free, 1, memory_order_relaxed) != 0) return false;
     size_t bytes = span->bytes;
     hak_tagmap_tag_first(span, 0);
     freed->freed_ms = hak_os_now_ms();
     struct shard *shard = enter();
     shard->live_count--;
     shard->live_bytes -= (int64_t)bytes;
-    bool has_room = shard->kept_bytes + bytes <= HAK_L25_KEEP_BYTES / shard_count();
+    bool has_room = shard->kept_bytes + bytes <= HAK_L25_KEEP_BYTES / shard_count() &&
+                    hak_idle_of(&hak_idle.l25) + bytes <= HAK_L25_KEEP_BYTES;
     if (has_room) {
         struct l25_span **list = &shard->lists[bytes >> HAK_SLAB_SHIFT];
         freed->next = *list;
@@ -186,6 +182,11 @@ static struct hak_span *l25_find(const void *block) {
     return NULL;
 }
 
+static bool l25_free_at(void *block) {
+    (void)block;
+    return false;
+}
+
 static struct hak_span *l25_find_around(const void *address) {
     struct hak_span *span = hak_tagmap_span(address);
     return span != NULL && span->owner == HAK_OWNER_L25 ? span : NULL;
@@ -195,52 +196,51 @@ static void l25_thread_exit(struct hak_tcache *tc) {
     (void)tc;
 }
 
-/* Under the lock: cuts what is due off a list and puts it in front of `chain`. */
-static struct l25_span *cut_due(struct shard *shard, size_t slabs, uint64_t now_ms, uint64_t age_ms,
-                                struct l25_span *chain) {
-    struct l25_span **link = &shard->lists[slabs];
-    while (*link != NULL && !hak_purge_is_due(now_ms, (*link)->freed_ms, age_ms))
-        link = &(*link)->next;
-    struct l25_span *old = *link;
-    *link = NULL;
-    while (old != NULL) {
-        struct l25_span *next = old->next;
-        count_kept(shard, old->span.bytes, false);
-        old->next = chain;
-        chain = old;
-        old = next;
-    }
-    return chain;
-}
-
-/* What is old goes to the span source: no system call. */
-static void purge_shard(struct shard *shard, uint64_t now_ms, uint64_t age_ms) {
-    struct l25_span *chain = NULL;
+/* Takes one span that is due out of a shard, the oldest of a list; NULL when there is none. */
+static struct l25_span *take_due(struct shard *shard, uint64_t now_ms, uint64_t age_ms) {
+    struct l25_span *due = NULL;
     hak_lock_take(&shard->lock);
-    for (size_t slabs = 0; slabs <= HAK_SPAN_SLABS_MAX; slabs++)
-        chain = cut_due(shard, slabs, now_ms, age_ms, chain);
-    hak_lock_give(&shard->lock);
-    while (chain != NULL) {
-        struct l25_span *next = chain->next;
-        hak_spans_release(&chain->span);
-        chain = next;
+    for (size_t slabs = 0; slabs <= HAK_SPAN_SLABS_MAX && due == NULL; slabs++) {
+        struct l25_span **link = &shard->lists[slabs];
+        while (*link != NULL && (*link)->next != NULL)
+            link = &(*link)->next;
+        if (*link == NULL || !hak_purge_is_due(now_ms, (*link)->freed_ms, age_ms)) continue;
+        due = *link;
+        *link = NULL;
+        count_kept(shard, due->span.bytes, false);
     }
+    hak_lock_give(&shard->lock);
+    return due;
 }
 
-/* The span source gives the pages back, in its own time. */
-static size_t l25_purge(enum hak_purge how, size_t bytes_max) {
-    (void)bytes_max; /* bounded by HAK_L25_KEEP_BYTES */
-    if (atomic_load_explicit(&l25.kept_bytes, memory_order_relaxed) == 0) return 0;
-    uint64_t now_ms = hak_os_now_ms();
-    uint64_t age_ms = how == HAK_PURGE_ALL ? 0 : hak_purge_policy.age_ms;
+/* The next span that is due in any shard goes to the span source; its bytes, or 0. */
+static size_t release_due(uint64_t now_ms, uint64_t age_ms) {
     uint32_t peak = atomic_load_explicit(&l25.count_peak, memory_order_relaxed);
-    for (uint32_t i = 0; i < peak; i++)
-        purge_shard(&l25.shards[i], now_ms, age_ms);
+    for (uint32_t i = 0; i < peak; i++) {
+        struct l25_span *due = take_due(&l25.shards[i], now_ms, age_ms);
+        if (due == NULL) continue;
+        size_t bytes = due->span.bytes;
+        hak_spans_release(&due->span);
+        return bytes;
+    }
     return 0;
 }
 
-static size_t l25_idle(void) {
-    return atomic_load_explicit(&l25.kept_bytes, memory_order_relaxed);
+/* A step is one span. The span source may keep it, to give its pages back in its own time: then
+ * nothing was given back here. */
+static size_t l25_purge(enum hak_purge how, size_t bytes_max) {
+    if (hak_idle_of(&hak_idle.l25) == 0) return 0;
+    uint64_t now_ms = hak_os_now_ms();
+    size_t idle = hak_spans_idle();
+    size_t bytes = 0;
+    size_t step = 1;
+    if (how == HAK_PURGE_SOME) bytes = release_due(now_ms, hak_purge_policy.age_ms);
+    while (how == HAK_PURGE_ALL && step > 0 && bytes < bytes_max) {
+        step = release_due(now_ms, 0);
+        bytes += step;
+    }
+    size_t more_idle = hak_spans_idle() - idle;
+    return more_idle < bytes ? bytes - more_idle : 0;
 }
 
 static void l25_stats(struct hak_stats *out) {
@@ -267,8 +267,9 @@ static size_t count_lists(const struct shard *shard, hak_report_fn report, void 
         for (const struct l25_span *kept = shard->lists[slabs]; kept != NULL; kept = kept->next) {
             bytes += kept->span.bytes;
             if (report == NULL) continue;
-            if (kept->span.bytes == slabs << HAK_SLAB_SHIFT && kept->is_free == 1 &&
-                kept->span.owner == HAK_OWNER_L25) {
+            if (kept->span.bytes == slabs << HAK_SLAB_SHIFT && kept->span.is_free == 1 &&
+                kept->span.owner == HAK_OWNER_L25 &&
+                hak_tagmap_span(kept->span.base) == &kept->span) {
                 continue;
             }
             report(arg, "l25: a kept span is free and on the list of its size", kept, slabs,
@@ -293,7 +294,7 @@ static bool l25_check(hak_report_fn report, void *arg) {
         }
         hak_lock_give(&shard->lock);
     }
-    size_t kept = atomic_load_explicit(&l25.kept_bytes, memory_order_relaxed);
+    size_t kept = atomic_load_explicit(&hak_idle.l25, memory_order_relaxed);
     if (sum != kept) {
         report(arg, "l25: bytes of all shards", &l25, kept, sum);
         holds = false;
@@ -309,7 +310,7 @@ static void l25_after_fork(void) {
         shard->kept_bytes = count_lists(shard, NULL, NULL, NULL);
         sum += shard->kept_bytes;
     }
-    atomic_store_explicit(&l25.kept_bytes, sum, memory_order_relaxed);
+    atomic_store_explicit(&hak_idle.l25, sum, memory_order_relaxed);
 }
 
 const struct hak_tier_ops hak_l25_l25 = {
@@ -322,10 +323,10 @@ const struct hak_tier_ops hak_l25_l25 = {
     .usable_size = l25_usable_size,
     .resize = l25_resize,
     .find = l25_find,
+    .free_at = l25_free_at,
     .find_around = l25_find_around,
     .thread_exit = l25_thread_exit,
     .purge = l25_purge,
-    .idle = l25_idle,
     .stats = l25_stats,
     .check = l25_check,
     .after_fork = l25_after_fork,

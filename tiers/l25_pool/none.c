@@ -39,6 +39,11 @@ static struct hak_span *none_find(const void *block) {
     return NULL;
 }
 
+static bool none_free_at(void *block) {
+    (void)block;
+    return false;
+}
+
 static struct hak_span *none_find_around(const void *address) {
     (void)address;
     return NULL;
@@ -51,10 +56,6 @@ static void none_thread_exit(struct hak_tcache *tc) {
 static size_t none_purge(enum hak_purge how, size_t bytes_max) {
     (void)how;
     (void)bytes_max;
-    return 0;
-}
-
-static size_t none_idle(void) {
     return 0;
 }
 
@@ -80,10 +81,10 @@ const struct hak_tier_ops hak_l25_none = {
     .usable_size = none_usable_size,
     .resize = none_resize,
     .find = none_find,
+    .free_at = none_free_at,
     .find_around = none_find_around,
     .thread_exit = none_thread_exit,
     .purge = none_purge,
-    .idle = none_idle,
     .stats = none_stats,
     .check = none_check,
     .after_fork = none_after_fork,

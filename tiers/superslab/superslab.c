@@ -45,7 +45,6 @@ static struct {
     struct group *hint[HAK_SUPERSLAB_ORDERS]; /* no group before it has a run of this order */
     struct group *purged; /* where the next purge step looks; NULL: at the first */
     size_t mapped;
-    _Atomic size_t idle_slabs; /* free and resident; written under the lock */
 } groups;
 
 #define ALL_SLABS UINT32_MAX
@@ -94,15 +93,10 @@ static void note_runs(struct group *group, unsigned i) {
     }
 }
 
-static size_t idle_bytes(void) {
-    return atomic_load_explicit(&groups.idle_slabs, memory_order_relaxed) << HAK_SLAB_SHIFT;
-}
-
+/* Idle are slabs that are free and resident. */
 static void count_idle(uint32_t slabs, bool is_more) {
-    size_t count = hak_bits_count(slabs);
-    size_t idle = atomic_load_explicit(&groups.idle_slabs, memory_order_relaxed);
-    atomic_store_explicit(&groups.idle_slabs, is_more ? idle + count : idle - count,
-                          memory_order_relaxed);
+    size_t bytes = (size_t)hak_bits_count(slabs) << HAK_SLAB_SHIFT;
+    hak_idle_set(&hak_idle.spans, hak_spans_idle() + (is_more ? bytes : -bytes));
 }
 
 /* The only two places where a slab changes between free and not free. */
@@ -149,9 +143,11 @@ static bool add_superslab(void) {
     if (base == NULL) return false;
     unsigned i = hak_bits_lowest(~group->mapped);
     group->superslabs[i] = (struct superslab){.base = base, .free = ALL_SLABS};
+    atomic_signal_fence(memory_order_release);
     group->mapped |= (uint64_t)1 << i;
     groups.mapped++;
     note_runs(group, i);
+    hak_idle_set(&hak_idle.growths, hak_idle_of(&hak_idle.growths) + 1);
     return true;
 }
 
@@ -235,7 +231,7 @@ static bool superslab_resize(struct hak_span *span, size_t bytes) {
     struct group *group = span->source;
     unsigned have = (unsigned)(span->bytes >> HAK_SLAB_SHIFT);
     unsigned want = (unsigned)(hak_round_up(bytes, HAK_SLAB_BYTES) >> HAK_SLAB_SHIFT);
-    bool done = want <= HAK_SPAN_SLABS_MAX;
+    if (bytes > HAK_SPAN_BYTES_MAX) return false;
     if (want < have) {
         struct hak_span tail = {.base = span->base + ((size_t)want << HAK_SLAB_SHIFT),
                                 .bytes = (size_t)(have - want) << HAK_SLAB_SHIFT};
@@ -248,7 +244,7 @@ static bool superslab_resize(struct hak_span *span, size_t bytes) {
     uint32_t old_mask = run_mask(have) << index;
     uint32_t new_mask = run_mask(want) << index;
     uint32_t added = new_mask & ~old_mask;
-    done = done && index + want <= HAK_SUPERSLAB_SLABS && (ss->free & added) == added;
+    bool done = index + want <= HAK_SUPERSLAB_SLABS && (ss->free & added) == added;
     if (done && added != 0) {
         take_slabs(group, i, added);
         ss->dirty |= added;
@@ -261,6 +257,7 @@ static bool superslab_resize(struct hak_span *span, size_t bytes) {
     if (!done) return false;
     span->bytes = (size_t)want << HAK_SLAB_SHIFT;
     if (added != 0) hak_tagmap_enter(span);
+    hak_tagmap_set_tag(span, 0);
     return true;
 }
 
@@ -290,7 +287,8 @@ static size_t purge_run(struct group *group, unsigned i) {
     hak_lock_give(&groups.lock);
     bool done = hak_os_purge(ss->base + ((size_t)index << HAK_SLAB_SHIFT), bytes, &zeroed);
     hak_lock_take(&groups.lock);
-    if (done) ss->resident &= ~run;
+    ss->resident &=
+        ~run; /* also where it cannot be given back, as when it is locked: never again */
     if (zeroed) ss->dirty &= ~run;
     uint64_t freed_ms = ss->freed_ms;
     free_slabs(group, i, run);
@@ -305,6 +303,7 @@ static size_t unmap(struct group *group, unsigned i) {
     size_t bytes = (size_t)hak_bits_count(ss->resident) << HAK_SLAB_SHIFT;
     take_slabs(group, i, ALL_SLABS);
     group->mapped &= ~((uint64_t)1 << i);
+    atomic_signal_fence(memory_order_release);
     ss->base = NULL;
     groups.mapped--;
     hak_lock_give(&groups.lock);
@@ -336,7 +335,7 @@ static size_t purge_all(size_t bytes_max) {
 
 /* One step: looks at the superslabs of one group, from where the last step ended. */
 static size_t purge_some(size_t bytes_max) {
-    if (idle_bytes() <= hak_purge_policy.keep_bytes) return 0;
+    if (hak_spans_idle() <= hak_purge_policy.keep_bytes) return 0;
     uint64_t now_ms = hak_os_now_ms();
     (void)bytes_max; /* a run is at most a superslab */
     for (unsigned looks = 0; looks < HAK_PURGE_GROUPS; looks++) {
@@ -364,10 +363,6 @@ static size_t superslab_purge(enum hak_purge how, size_t bytes_max) {
     return bytes;
 }
 
-static size_t superslab_idle(void) {
-    return idle_bytes();
-}
-
 static void superslab_stats(struct hak_stats *out) {
     hak_lock_take(&groups.lock);
     out->mapped_bytes += groups.mapped * HAK_SUPERSLAB_BYTES;
@@ -382,7 +377,9 @@ static bool check_one(const struct group *group, unsigned at, hak_report_fn repo
         const char *slab = ss->base + ((size_t)i << HAK_SLAB_SHIFT);
         const struct hak_span *span = hak_tagmap_span(slab);
         bool is_free = (ss->free >> i & 1) != 0;
-        if (is_free == (span == NULL) && (is_free || span->source == group)) continue;
+        bool is_inside = span != NULL && (size_t)(slab - span->base) < span->bytes;
+        if (is_free == (span == NULL) && (is_free || (span->source == group && is_inside)))
+            continue;
         report(arg, "superslab: a slab is free or in the tag map", slab, is_free, span == NULL);
         holds = false;
     }
@@ -410,7 +407,7 @@ static bool superslab_check(hak_report_fn report, void *arg) {
 /* What a thread that is gone had just taken, or was purging, is in no span: it is free again. */
 static void superslab_after_fork(void) {
     hak_lock_reset(&groups.lock);
-    atomic_store_explicit(&groups.idle_slabs, 0, memory_order_relaxed);
+    hak_idle_set(&hak_idle.spans, 0);
     groups.mapped = 0;
     for (struct group *group = groups.first; group != NULL; group = group->next) {
         for (uint64_t left = group->mapped; left != 0; left &= left - 1) {
@@ -435,7 +432,6 @@ const struct hak_span_ops hak_spans_superslab = {
     .release = superslab_release,
     .resize = superslab_resize,
     .purge = superslab_purge,
-    .idle = superslab_idle,
     .stats = superslab_stats,
     .check = superslab_check,
     .after_fork = superslab_after_fork,
