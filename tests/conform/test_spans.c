@@ -281,6 +281,29 @@ static void a_span_made_larger_has_tags_0(void **state) {
     check_tags(8 * HAK_SLAB_BYTES);
 }
 
+static void a_span_made_smaller_has_tags_0(void **state) {
+    (void)state;
+    check_tags(3 * HAK_SLAB_BYTES);
+    check_tags(1);
+}
+
+static void resize_to_an_impossible_size_changes_nothing(void **state) {
+    (void)state;
+    static const size_t impossible[] = {HAK_SUPERSLAB_BYTES + 1, SIZE_MAX / 4, PTRDIFF_MAX,
+                                        SIZE_MAX - HAK_SLAB_BYTES};
+    struct hak_span *span = acquire(3 * HAK_SLAB_BYTES, HAK_SLAB_BYTES);
+    pattern_write(span->base, span->bytes, 4);
+    errno = 77;
+    for (size_t i = 0; i < COUNT_OF(impossible); i++) {
+        assert_false(hak_spans_resize(span, impossible[i]));
+        assert_int_equal(span->bytes, 3 * HAK_SLAB_BYTES);
+        assert_mapped(span);
+        assert_pattern(span->base, span->bytes, 4);
+    }
+    assert_int_equal(errno, 77);
+    release(span);
+}
+
 static void resized_spans_never_overlap_others(void **state) {
     (void)state;
     struct hak_span *spans[SPANS];
@@ -602,6 +625,8 @@ int main(void) {
         scenario(purge_of_everything_gives_back_what_spans_took),
         scenario(resize_keeps_place_and_contents_or_changes_nothing),
         scenario(a_span_made_larger_has_tags_0),
+        scenario(a_span_made_smaller_has_tags_0),
+        scenario(resize_to_an_impossible_size_changes_nothing),
         scenario(resized_spans_never_overlap_others),
         scenario(what_a_smaller_span_gave_up_is_called_zeroed_only_when_it_is),
         from_nothing(purge_of_all_leaves_nothing_idle),
