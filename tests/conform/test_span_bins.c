@@ -113,6 +113,28 @@ static void the_bins_hold_no_more_than_their_bytes(void **state) {
     }
 }
 
+/* Realloc leaves spans of any number of slabs, which then serve classes that are not quite theirs.
+ */
+static void the_bins_hold_no_more_than_their_bytes_by_what_the_spans_have(void **state) {
+    (void)state;
+    struct hak_tcache *tc = this_cache();
+    void *blocks[BLOCKS] = {NULL};
+    uint64_t random = 9;
+    for (unsigned turn = 0; turn < 3000; turn++) {
+        size_t real_bytes;
+        void **block = &blocks[random_next(&random) % BLOCKS];
+        hak_free(*block);
+        bytes_in_bins(tc, &real_bytes);
+        assert_true(real_bytes <= HAK_SPAN_BIN_BYTES);
+        *block = hak_malloc(random_size(&random));
+        if (turn % 2 == 0) *block = hak_realloc(*block, random_size(&random));
+        assert_non_null(*block);
+    }
+    for (size_t i = 0; i < BLOCKS; i++) {
+        hak_free(blocks[i]);
+    }
+}
+
 static void a_class_that_overflows_gets_the_capacity_of_the_others(void **state) {
     (void)state;
     if (!has_span_bins()) return;
@@ -227,6 +249,7 @@ int main(void) {
         from_nothing(a_freed_block_comes_again_to_its_thread),
         from_nothing(the_bins_account_for_their_capacity),
         from_nothing(the_bins_hold_no_more_than_their_bytes),
+        from_nothing(the_bins_hold_no_more_than_their_bytes_by_what_the_spans_have),
         from_nothing(a_class_that_overflows_gets_the_capacity_of_the_others),
         from_nothing(what_another_thread_frees_goes_into_no_bin),
         from_nothing(the_end_of_a_thread_empties_its_bins_of_whole_spans),
