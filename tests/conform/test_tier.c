@@ -21,6 +21,8 @@
 #define THREADS 4
 #define TRIES   50
 #define FORKS   12
+#define STASH   40
+#define MANY    12
 
 static char *const *words;
 static uint64_t age_ms;
@@ -298,6 +300,27 @@ static void purge_keeps_errno(void **state) {
     assert_int_equal(errno, 77);
 }
 
+static void purge_returns_the_bytes_that_were_idle(void **state) {
+    (void)state;
+    void *blocks[BLOCKS];
+    take_all(blocks, BLOCKS);
+    give_all(blocks, BLOCKS);
+    const size_t idle = idle_now();
+    assert_int_equal(purge_all(), idle);
+}
+
+static void purge_of_all_stops_near_the_bytes_asked_for(void **state) {
+    (void)state;
+    void *blocks[BLOCKS];
+    take_all(blocks, BLOCKS);
+    give_all(blocks, BLOCKS);
+    const size_t idle = idle_now();
+    size_t bytes = hak_large_purge(HAK_PURGE_ALL, MIB);
+    bytes += hak_spans_purge(HAK_PURGE_ALL, MIB);
+    assert_true(bytes <= 2 * (MIB + LARGE_TOP));
+    assert_true(idle - idle_now() <= bytes);
+}
+
 /* Frees blocks and at once asks for a step; false when that took so long that they may be old. */
 static bool nothing_young_goes_back(void) {
     void *blocks[BLOCKS];
@@ -320,6 +343,27 @@ static void a_step_gives_nothing_back_that_is_younger_than_the_age(void **state)
     while (!nothing_young_goes_back()) {
         hak_purge();
         assert_true(++tries <= TRIES);
+    }
+}
+
+/* One step of either slot: at most one system call, and none that gives back nothing. */
+static size_t checked_step(hak_spans_purge_fn *purge) {
+    const unsigned long before = calls_made();
+    const size_t bytes = purge(HAK_PURGE_SOME, SIZE_MAX);
+    assert_true(calls_made() - before <= 1);
+    return bytes;
+}
+
+static void what_is_old_goes_back_in_steps_of_one_system_call(void **state) {
+    (void)state;
+    void *blocks[BLOCKS];
+    take_all(blocks, BLOCKS);
+    give_all(blocks, BLOCKS);
+    for (unsigned tries = 0; idle_now() > 0; tries++) {
+        assert_true(tries < TRIES);
+        hak_os_sleep_ms(age_ms / 2);
+        while (checked_step(hak_large_purge) + checked_step(hak_spans_purge) > 0) {
+        }
     }
 }
 
@@ -546,6 +590,49 @@ static void blocks_of_up_to_4_mib_survive_four_threads_that_free_each_others(voi
     assert_int_equal(shadow_count(), 0);
 }
 
+static struct hak_stats large_stats(void) {
+    struct hak_stats stats = {.version = HAK_STATS_VERSION};
+    hak_large_stats(&stats);
+    return stats;
+}
+
+/* Takes and gives blocks until what is kept is spread over several shards, or for a second; then
+ * gives a stash back. */
+static void *spread_then_give(void *stash) {
+    const uint64_t from_ms = hak_os_now_ms();
+    while (large_stats().l25_shards < 2 && hak_os_now_ms() - from_ms < 1000) {
+        void *blocks[16];
+        for (size_t i = 0; i < 64 * COUNT_OF(blocks); i++) {
+            void **block = &blocks[i % COUNT_OF(blocks)];
+            if (i >= COUNT_OF(blocks)) give_large(*block);
+            *block = take_large(sizes[0], HAK_ALIGN_BYTES);
+        }
+        give_all(blocks, COUNT_OF(blocks));
+    }
+    give_all(stash, STASH);
+    return NULL;
+}
+
+static void many_threads_keep_no_more_than_one(void **state) {
+    (void)state;
+    if (hak_l25_size_max() == 0) return; /* nothing is spread */
+    static void *stashes[MANY + 1][STASH];
+    pthread_t threads[MANY];
+    for (size_t i = 0; i <= MANY; i++) {
+        for (size_t j = 0; j < STASH; j++) {
+            stashes[i][j] = take_large(4 * sizes[0], HAK_ALIGN_BYTES);
+        }
+    }
+    give_all(stashes[MANY], STASH); /* all that may be kept, in one shard */
+    for (uintptr_t i = 0; i < MANY; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, spread_then_give, stashes[i]), 0);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_true(large_stats().l25_kept_bytes <= HAK_L25_KEEP_BYTES);
+}
+
 int main(int argc, char **argv) {
     words = argv + (argc > 0);
     this_cache();
@@ -564,7 +651,10 @@ int main(int argc, char **argv) {
         from_nothing(purge_of_all_leaves_nothing_idle_and_nothing_mapped_for_it),
         from_nothing(purge_of_all_leaves_live_blocks_alone),
         from_nothing(purge_keeps_errno),
+        from_nothing(purge_returns_the_bytes_that_were_idle),
+        from_nothing(purge_of_all_stops_near_the_bytes_asked_for),
         from_nothing(a_step_gives_nothing_back_that_is_younger_than_the_age),
+        from_nothing(what_is_old_goes_back_in_steps_of_one_system_call),
         from_nothing(a_step_with_nothing_idle_returns_0_and_asks_the_kernel_nothing),
         from_nothing(live_blocks_are_not_idle_and_kept_ones_are),
         from_nothing(stats_count_where_every_block_came_from),
@@ -572,6 +662,7 @@ int main(int argc, char **argv) {
         from_nothing(the_child_of_a_fork_uses_kept_and_live_blocks),
         from_nothing(the_child_of_a_fork_amid_threads_uses_what_they_left),
         from_nothing(blocks_of_up_to_4_mib_survive_four_threads_that_free_each_others),
+        from_nothing(many_threads_keep_no_more_than_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
