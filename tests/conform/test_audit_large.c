@@ -69,6 +69,23 @@ static void a_span_in_a_bin_of_larger_ones_is_found(void **state) {
     assert_true(hak_check());
 }
 
+static void a_span_twice_in_a_bin_is_found(void **state) {
+    (void)state;
+    if (scene.cls == 0) return;
+    void *removed = hak_bin_pop(scene.bin);
+    void *twice = hak_bin_next(scene.bin, NULL, 0);
+    const struct hak_bin bin = *scene.bin;
+    char contents[HAK_ALIGN_BYTES];
+    memcpy(contents, twice, sizeof contents);
+    assert_true(hak_bin_push(scene.bin, twice));
+    const bool holds = hak_check();
+    memcpy(twice, contents, sizeof contents);
+    *scene.bin = bin;
+    assert_true(hak_bin_push(scene.bin, removed));
+    assert_false(holds);
+    assert_true(hak_check());
+}
+
 static void a_span_in_a_bin_that_its_tier_has_back_is_found(void **state) {
     (void)state;
     if (scene.cls == 0) return;
@@ -82,6 +99,16 @@ static void a_span_in_a_bin_that_its_tier_has_back_is_found(void **state) {
     assert_ptr_equal(hak_large_alloc(span->bytes, HAK_ALIGN_BYTES, &zeroed), block);
     memcpy(block, contents, sizeof contents);
     hak_supply_mark_span(scene.tc, scene.cls, block);
+    assert_false(holds);
+    assert_true(hak_check());
+}
+
+static void a_wrong_account_of_the_bins_of_spans_is_found(void **state) {
+    (void)state;
+    if (scene.cls == 0) return;
+    scene.tc->span_bin_bytes += (uint32_t)HAK_SLAB_BYTES;
+    const bool holds = hak_check();
+    scene.tc->span_bin_bytes -= (uint32_t)HAK_SLAB_BYTES;
     assert_false(holds);
     assert_true(hak_check());
 }
@@ -110,14 +137,62 @@ static void a_kept_span_of_another_size_is_found(void **state) {
     }
 }
 
+static void a_kept_span_at_another_place_is_found(void **state) {
+    (void)state;
+    for (size_t i = 0; i < size_count; i++) {
+        struct hak_span *span = kept_span(sizes[i]);
+        if (span == NULL) continue;
+        span->base += HAK_SLAB_BYTES;
+        const bool holds = hak_check();
+        span->base -= HAK_SLAB_BYTES;
+        assert_false(holds);
+        assert_true(hak_check());
+    }
+}
+
+static void a_live_span_of_another_size_is_found(void **state) {
+    (void)state;
+    for (size_t i = 0; i < size_count; i++) {
+        void *block = take_large(sizes[i], HAK_ALIGN_BYTES);
+        struct hak_span *span = large_span(block);
+        span->bytes += HAK_SLAB_BYTES;
+        const bool holds = hak_check();
+        span->bytes -= HAK_SLAB_BYTES;
+        give_large(block);
+        assert_false(holds);
+        assert_true(hak_check());
+    }
+}
+
+static void a_span_that_the_tag_map_has_lost_is_found(void **state) {
+    (void)state;
+    for (size_t i = 0; i < size_count; i++) {
+        void *block = take_large(sizes[i], HAK_ALIGN_BYTES);
+        if (hak_tagmap_span(block) != NULL) {
+            struct hak_tag_entry *entry = &hak_tagmap.entries[hak_tagmap_slot(block)];
+            const uint32_t number = atomic_exchange(&entry->span, 0);
+            const bool holds = hak_check();
+            atomic_store(&entry->span, number);
+            assert_false(holds);
+            assert_true(hak_check());
+        }
+        give_large(block);
+    }
+}
+
 int main(void) {
     this_cache();
     size_count = large_sizes(sizes);
     const struct CMUnitTest tests[] = {
         planted_in_bin(a_kept_span_without_the_tag_of_its_bin_is_found),
         planted_in_bin(a_span_in_a_bin_of_larger_ones_is_found),
+        planted_in_bin(a_span_twice_in_a_bin_is_found),
         planted_in_bin(a_span_in_a_bin_that_its_tier_has_back_is_found),
+        planted_in_bin(a_wrong_account_of_the_bins_of_spans_is_found),
         scenario(a_kept_span_of_another_size_is_found),
+        scenario(a_kept_span_at_another_place_is_found),
+        scenario(a_live_span_of_another_size_is_found),
+        scenario(a_span_that_the_tag_map_has_lost_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
