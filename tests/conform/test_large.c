@@ -3,7 +3,7 @@
  * test_large.c: the contract of src/contract/tier.h for blocks above the bins: alloc, free,
  * usable_size, resize and find.
  */
-#include "tests/conform/conform.h"
+#include "tests/conform/large.h"
 
 #define BLOCKS  40
 #define THREADS 4
@@ -15,42 +15,16 @@ static size_t size_at(size_t i) {
     return hak_bins_size_max() + steps[i % COUNT_OF(steps)];
 }
 
-static void *take(size_t size, size_t align) {
-    bool zeroed = false;
-    void *block = hak_large_alloc(size, align, &zeroed);
-    require(block != NULL);
-    if (zeroed) {
-        const unsigned char *bytes = block;
-        for (size_t at = 0; at < size; at += 61) {
-            require(bytes[at] == 0);
-        }
-        require(bytes[size - 1] == 0);
-    }
-    return block;
-}
-
-/* The span of a live block, as the front proves it. */
-static struct hak_span *span_of(const void *block) {
-    struct hak_span *span = hak_tagmap_span(block);
-    return span != NULL ? span : hak_large_find(block);
-}
-
-static void give(void *block) {
-    struct hak_span *span = span_of(block);
-    require(span != NULL);
-    hak_large_free(block, span);
-}
-
 static void a_block_is_aligned_and_as_large_as_asked(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
         for (size_t align = 1; align <= 4 * MIB; align *= 2) {
-            void *block = take(size_at(i), align);
+            void *block = take_large(size_at(i), align);
             assert_aligned(block, HAK_ALIGN_BYTES);
             assert_aligned(block, align);
-            assert_true(hak_large_usable_size(block, span_of(block)) >= size_at(i));
+            assert_true(hak_large_usable_size(block, large_span(block)) >= size_at(i));
             pattern_write(block, size_at(i), 1);
-            give(block);
+            give_large(block);
         }
     }
 }
@@ -58,13 +32,13 @@ static void a_block_is_aligned_and_as_large_as_asked(void **state) {
 static void all_of_the_usable_size_may_be_written(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
-        void *block = take(size_at(i), HAK_ALIGN_BYTES);
-        const size_t usable = hak_large_usable_size(block, span_of(block));
+        void *block = take_large(size_at(i), HAK_ALIGN_BYTES);
+        const size_t usable = hak_large_usable_size(block, large_span(block));
         assert_true(shadow_add(block, usable));
         pattern_write(block, usable, 2);
-        assert_int_equal(hak_large_usable_size(block, span_of(block)), usable);
+        assert_int_equal(hak_large_usable_size(block, large_span(block)), usable);
         assert_pattern(block, usable, 2);
-        give(block);
+        give_large(block);
         assert_true(shadow_remove(block));
     }
 }
@@ -73,26 +47,26 @@ static void blocks_that_live_at_once_never_overlap(void **state) {
     (void)state;
     void *blocks[BLOCKS];
     for (size_t i = 0; i < BLOCKS; i++) {
-        blocks[i] = take(size_at(i), HAK_ALIGN_BYTES);
-        assert_true(shadow_add(blocks[i], hak_large_usable_size(blocks[i], span_of(blocks[i]))));
+        blocks[i] = take_large(size_at(i), HAK_ALIGN_BYTES);
+        assert_true(shadow_add(blocks[i], hak_large_usable_size(blocks[i], large_span(blocks[i]))));
         pattern_write(blocks[i], size_at(i), (unsigned)i);
     }
     for (size_t i = 0; i < BLOCKS; i++) {
         assert_pattern(blocks[i], size_at(i), (unsigned)i);
-        give(blocks[i]);
+        give_large(blocks[i]);
     }
 }
 
 static void the_span_of_a_large_block_has_no_binned_owner(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
-        void *block = take(size_at(i), HAK_ALIGN_BYTES);
-        const struct hak_span *span = span_of(block);
+        void *block = take_large(size_at(i), HAK_ALIGN_BYTES);
+        const struct hak_span *span = large_span(block);
         assert_non_null(span);
         assert_int_not_equal(span->owner, HAK_OWNER_NONE);
         assert_int_not_equal(span->owner, HAK_OWNER_TINY);
         assert_int_not_equal(span->owner, HAK_OWNER_MID);
-        give(block);
+        give_large(block);
     }
 }
 
@@ -100,41 +74,39 @@ static void find_does_not_know_what_was_freed(void **state) {
     (void)state;
     void *blocks[BLOCKS];
     for (size_t i = 0; i < BLOCKS; i++) {
-        blocks[i] = take(size_at(i), HAK_ALIGN_BYTES);
+        blocks[i] = take_large(size_at(i), HAK_ALIGN_BYTES);
     }
     for (size_t i = 0; i < BLOCKS; i++) {
-        assert_non_null(span_of(blocks[i]));
-        give(blocks[i]);
+        assert_non_null(large_span(blocks[i]));
+        give_large(blocks[i]);
         assert_null(hak_large_find(blocks[i]));
     }
 }
 
 static void find_does_not_know_addresses_that_begin_no_block(void **state) {
     (void)state;
-    char *block = take(size_at(4), HAK_ALIGN_BYTES);
+    char *block = take_large(size_at(4), HAK_ALIGN_BYTES);
     int local = 0;
     assert_null(hak_large_find(block + HAK_ALIGN_BYTES));
     assert_null(hak_large_find(block - HAK_ALIGN_BYTES));
-    assert_null(hak_large_find(block + hak_large_usable_size(block, span_of(block)) - 1));
+    assert_null(hak_large_find(block + hak_large_usable_size(block, large_span(block)) - 1));
     assert_null(hak_large_find(&local));
     assert_null(hak_large_find(NULL));
     assert_null(hak_large_find((void *)UINTPTR_MAX));
     assert_null(hak_large_find((void *)((uintptr_t)1 << 63)));
-    give(block);
+    give_large(block);
 }
 
 static void find_around_knows_every_address_of_a_block_and_none_beside_it(void **state) {
     (void)state;
-    char *block = take(size_at(5), HAK_ALIGN_BYTES);
-    const struct hak_span *span = span_of(block);
-    if (hak_tagmap_span(block) == NULL) {
-        for (size_t at = 0; at < size_at(5); at += 4093) {
-            assert_ptr_equal(hak_large_find_around(block + at), span);
-        }
+    char *block = take_large(size_at(5), HAK_ALIGN_BYTES);
+    const struct hak_span *span = large_span(block);
+    for (size_t at = 0; at < size_at(5); at += 4093) {
+        assert_ptr_equal(hak_large_find_around(block + at), span);
     }
     assert_ptr_not_equal(hak_large_find_around(block - 1), span);
     assert_ptr_not_equal(hak_large_find_around(block + hak_large_usable_size(block, span)), span);
-    give(block);
+    give_large(block);
 }
 
 static void memory_called_zeroed_reads_as_zeros_when_it_comes_again(void **state) {
@@ -142,11 +114,11 @@ static void memory_called_zeroed_reads_as_zeros_when_it_comes_again(void **state
     for (unsigned round = 0; round < 20; round++) {
         void *blocks[8];
         for (size_t i = 0; i < COUNT_OF(blocks); i++) {
-            blocks[i] = take(size_at(i), HAK_ALIGN_BYTES); /* asserts it */
+            blocks[i] = take_large(size_at(i), HAK_ALIGN_BYTES); /* asserts it */
             memset(blocks[i], 0xa5, size_at(i));
         }
         for (size_t i = 0; i < COUNT_OF(blocks); i++) {
-            give(blocks[i]);
+            give_large(blocks[i]);
         }
         if (round % 5 == 4) hak_large_purge(HAK_PURGE_SOME, SIZE_MAX);
     }
@@ -154,22 +126,22 @@ static void memory_called_zeroed_reads_as_zeros_when_it_comes_again(void **state
 
 /* Resizes; whatever the answer, the first bytes are there and the block is one of the tier's. */
 static void check_resize(size_t from, size_t to) {
-    void *block = take(from, HAK_ALIGN_BYTES);
+    void *block = take_large(from, HAK_ALIGN_BYTES);
     pattern_write(block, from, 3);
-    const size_t usable = hak_large_usable_size(block, span_of(block));
-    void *resized = hak_large_resize(block, to, span_of(block));
+    const size_t usable = hak_large_usable_size(block, large_span(block));
+    void *resized = hak_large_resize(block, to, large_span(block));
     if (resized == NULL) {
-        assert_int_equal(hak_large_usable_size(block, span_of(block)), usable);
+        assert_int_equal(hak_large_usable_size(block, large_span(block)), usable);
         assert_pattern(block, from, 3);
-        give(block);
+        give_large(block);
         return;
     }
-    assert_true(hak_large_usable_size(resized, span_of(resized)) >= to);
+    assert_true(hak_large_usable_size(resized, large_span(resized)) >= to);
     assert_pattern(resized, from < to ? from : to, 3);
-    if (resized != block) assert_null(span_of(block));
+    if (resized != block) assert_null(large_span(block));
     pattern_write(resized, to, 4);
     assert_pattern(resized, to, 4);
-    give(resized);
+    give_large(resized);
 }
 
 static void resize_keeps_the_contents_or_changes_nothing(void **state) {
@@ -183,18 +155,18 @@ static void resize_keeps_the_contents_or_changes_nothing(void **state) {
 
 static void resize_to_an_impossible_size_changes_nothing(void **state) {
     (void)state;
-    void *block = take(size_at(4), HAK_ALIGN_BYTES);
+    void *block = take_large(size_at(4), HAK_ALIGN_BYTES);
     pattern_write(block, size_at(4), 5);
-    struct hak_span *span = span_of(block);
+    struct hak_span *span = large_span(block);
     const size_t usable = hak_large_usable_size(block, span);
     errno = 77;
     assert_null(hak_large_resize(block, PTRDIFF_MAX, span));
     assert_null(hak_large_resize(block, SIZE_MAX / 4, span));
     assert_int_equal(errno, 77);
-    assert_ptr_equal(span_of(block), span);
+    assert_ptr_equal(large_span(block), span);
     assert_int_equal(hak_large_usable_size(block, span), usable);
     assert_pattern(block, size_at(4), 5);
-    give(block);
+    give_large(block);
 }
 
 static void an_impossible_size_gives_null_and_keeps_errno(void **state) {
@@ -213,14 +185,14 @@ static void stats_count_the_blocks_that_live(void **state) {
     const struct hak_stats before = stats_now();
     size_t bytes = 0;
     for (size_t i = 0; i < BLOCKS; i++) {
-        blocks[i] = take(size_at(i), HAK_ALIGN_BYTES);
+        blocks[i] = take_large(size_at(i), HAK_ALIGN_BYTES);
         bytes += size_at(i);
     }
     const struct hak_stats during = stats_now();
     assert_int_equal(during.large_live_count, before.large_live_count + BLOCKS);
     assert_true(during.large_live_bytes >= before.large_live_bytes + bytes);
     for (size_t i = 0; i < BLOCKS; i++) {
-        give(blocks[i]);
+        give_large(blocks[i]);
     }
     const struct hak_stats after = stats_now();
     assert_int_equal(after.large_live_count, before.large_live_count);
@@ -234,7 +206,7 @@ static void *exchange_blocks(void *argument) {
     for (unsigned turn = 0; turn < 1000; turn++) {
         const uint64_t dice = random_next(&random) >> 16;
         const size_t size = size_at((size_t)(dice >> 10) % 5);
-        size_t *block = take(size, HAK_ALIGN_BYTES);
+        size_t *block = take_large(size, HAK_ALIGN_BYTES);
         require(shadow_add(block, size));
         block[0] = size;
         block[size / sizeof(size_t) - 1] = size;
@@ -242,7 +214,7 @@ static void *exchange_blocks(void *argument) {
         if (got == NULL) continue;
         require(got[got[0] / sizeof(size_t) - 1] == got[0]);
         require(shadow_remove(got));
-        give(got);
+        give_large(got);
     }
     return NULL;
 }
@@ -258,7 +230,7 @@ static void blocks_that_four_threads_exchange_never_overlap(void **state) {
     }
     for (size_t i = 0; i < COUNT_OF(exchanged); i++) {
         void *block = atomic_exchange(&exchanged[i], NULL);
-        if (block != NULL) give(block);
+        if (block != NULL) give_large(block);
     }
 }
 

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_os.c: memory from the kernel and the clock, src/os/os.h. The linker gives the library's
+ * calls of munmap, madvise and mincore to the functions here (--wrap), which refuse them on demand.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include "src/base/tunables.h"
+#include "src/os/os.h"
+#include "tests/api/suite.h"
+
+#include <sys/mman.h>
+#include <time.h>
+
+/* More pages than are asked about at a time, the last time not a full one. */
+#define PAGES (2 * HAK_ZERO_PAGES + 100)
+
+static struct {
+    bool munmap, madvise, mincore; /* refused */
+    int advice;                    /* refused, if it is not 0 */
+} refuse;
+
+int __real_munmap(void *at, size_t bytes);
+int __real_madvise(void *at, size_t bytes, int advice);
+int __real_mincore(void *at, size_t bytes, unsigned char *resident);
+int __wrap_munmap(void *at, size_t bytes);
+int __wrap_madvise(void *at, size_t bytes, int advice);
+int __wrap_mincore(void *at, size_t bytes, unsigned char *resident);
+
+static int refusal(int error) {
+    errno = error;
+    return -1;
+}
+
+int __wrap_munmap(void *at, size_t bytes) {
+    return refuse.munmap ? refusal(ENOMEM) : __real_munmap(at, bytes);
+}
+
+int __wrap_madvise(void *at, size_t bytes, int advice) {
+    if (refuse.madvise || (refuse.advice != 0 && advice == refuse.advice)) return refusal(EINVAL);
+    return __real_madvise(at, bytes, advice);
+}
+
+int __wrap_mincore(void *at, size_t bytes, unsigned char *resident) {
+    return refuse.mincore ? refusal(EAGAIN) : __real_mincore(at, bytes, resident);
+}
+
+static size_t page;
+static char *memory; /* PAGES pages, untouched */
+
+static int set_up(void **state) {
+    (void)state;
+    page = hak_os_page_bytes();
+    memory = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return -1;
+    (void)__real_madvise(memory, PAGES * page, MADV_NOHUGEPAGE); /* pages become resident singly */
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    memset(&refuse, 0, sizeof refuse);
+    return munmap(memory, PAGES * page);
+}
+
+#define on_pages(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+static size_t count_resident(const char *base, size_t pages) {
+    static unsigned char resident[PAGES];
+    size_t count = 0;
+    assert_int_equal(__real_mincore((void *)(uintptr_t)base, pages * page, resident), 0);
+    for (size_t i = 0; i < pages; i++) {
+        count += resident[i] & 1;
+    }
+    return count;
+}
+
+/* Writes to every `step`-th page of [from, end). */
+static void touch(size_t from, size_t end, size_t step) {
+    for (size_t i = from; i < end; i += step) {
+        memset(memory + i * page, 0xa5, page);
+    }
+}
+
+static void assert_all_zero(size_t pages) {
+    for (size_t i = 0; i < pages; i++) {
+        assert_zeros(memory + i * page, page);
+    }
+}
+
+static void dense_memory_is_zeroed_and_stays_resident(void **state) {
+    (void)state;
+    touch(0, PAGES, 1);
+    hak_os_zero(memory, PAGES * page);
+    assert_int_equal(count_resident(memory, PAGES), PAGES);
+    assert_all_zero(PAGES);
+}
+
+static void sparse_memory_is_zeroed_by_giving_it_back(void **state) {
+    (void)state;
+    touch(5, PAGES, 2 * HAK_ZERO_SPARSE);
+    hak_os_zero(memory, PAGES * page);
+    assert_int_equal(count_resident(memory, PAGES), 0);
+    assert_all_zero(PAGES);
+}
+
+static void untouched_memory_stays_untouched(void **state) {
+    (void)state;
+    hak_os_zero(memory, PAGES * page);
+    assert_int_equal(count_resident(memory, PAGES), 0);
+    assert_all_zero(PAGES);
+}
+
+static void of_mixed_memory_only_the_dense_part_stays_resident(void **state) {
+    (void)state;
+    touch(0, HAK_ZERO_PAGES, 1);
+    touch(HAK_ZERO_PAGES + 3, PAGES, 5 * HAK_ZERO_SPARSE);
+    hak_os_zero(memory, PAGES * page);
+    assert_int_equal(count_resident(memory, HAK_ZERO_PAGES), HAK_ZERO_PAGES);
+    assert_int_equal(count_resident(memory + HAK_ZERO_PAGES * page, PAGES - HAK_ZERO_PAGES), 0);
+    assert_all_zero(PAGES);
+}
+
+static void an_unaligned_tail_is_zeroed_and_nothing_behind_it(void **state) {
+    (void)state;
+    static const size_t tails[] = {0, 1, 100, 4095};
+    for (size_t i = 0; i < COUNT_OF(tails); i++) {
+        for (size_t pages = 0; pages < 4; pages++) {
+            touch(0, 5, 1);
+            const size_t bytes = pages * page + tails[i];
+            hak_os_zero(memory, bytes);
+            assert_zeros(memory, bytes);
+            for (size_t at = bytes; at < 5 * page; at++) {
+                assert_int_equal((unsigned char)memory[at], 0xa5);
+            }
+        }
+    }
+}
+
+static void what_lies_before_and_behind_is_left_alone(void **state) {
+    (void)state;
+    touch(0, PAGES, 1);
+    hak_os_zero(memory + page, (PAGES - 2) * page);
+    for (size_t at = 0; at < page; at++) {
+        assert_int_equal((unsigned char)memory[at], 0xa5);
+        assert_int_equal((unsigned char)memory[(PAGES - 1) * page + at], 0xa5);
+    }
+    assert_zeros(memory + page, (PAGES - 2) * page);
+}
+
+static void memory_is_zeroed_though_the_kernel_says_nothing_of_it(void **state) {
+    (void)state;
+    touch(0, PAGES, 1);
+    refuse.mincore = true;
+    hak_os_zero(memory, PAGES * page);
+    assert_all_zero(PAGES);
+}
+
+static void sparse_memory_is_zeroed_though_the_kernel_does_not_take_it(void **state) {
+    (void)state;
+    touch(0, PAGES, 2 * HAK_ZERO_SPARSE);
+    refuse.madvise = true;
+    hak_os_zero(memory, PAGES * page);
+    assert_all_zero(PAGES);
+}
+
+static void zeroing_keeps_errno(void **state) {
+    (void)state;
+    touch(0, PAGES, 3);
+    errno = 77;
+    refuse.madvise = refuse.mincore = true;
+    hak_os_zero(memory, PAGES * page - 5);
+    assert_int_equal(errno, 77);
+}
+
+static void purged_memory_is_not_resident_and_reads_as_zeros(void **state) {
+    (void)state;
+    bool zeroed = false;
+    touch(0, PAGES, 1);
+    assert_true(hak_os_purge(memory, (PAGES - 1) * page, &zeroed));
+    assert_true(zeroed);
+    assert_int_equal(count_resident(memory, PAGES - 1), 0);
+    assert_all_zero(PAGES - 1);
+    assert_int_equal((unsigned char)memory[(PAGES - 1) * page], 0xa5);
+}
+
+static void a_refused_purge_returns_false_says_nothing_and_keeps_errno(void **state) {
+    (void)state;
+    bool zeroed = false;
+    touch(0, 4, 1);
+    errno = 77;
+    refuse.madvise = true;
+    assert_false(hak_os_purge(memory, 4 * page, &zeroed));
+    assert_false(zeroed);
+    assert_int_equal(errno, 77);
+    assert_int_equal((unsigned char)memory[0], 0xa5);
+}
+
+static void a_lazy_purge_claims_no_zeros(void **state) {
+    (void)state;
+    bool zeroed = false;
+    touch(0, 4, 1);
+    hak_os_purge_lazily(true);
+    assert_true(hak_os_purge(memory, 4 * page, &zeroed));
+    assert_false(zeroed);
+}
+
+/* Purging is lazy from the test before on. */
+static void a_lazy_purge_that_is_refused_purges_at_once(void **state) {
+    (void)state;
+    bool zeroed = false;
+    touch(0, 4, 1);
+    errno = 77;
+    refuse.advice = MADV_FREE;
+    assert_true(hak_os_purge(memory, 4 * page, &zeroed));
+    assert_true(zeroed);
+    assert_int_equal(errno, 77);
+    assert_int_equal(count_resident(memory, 4), 0);
+    assert_all_zero(4);
+}
+
+static void unmapped_memory_is_gone(void **state) {
+    (void)state;
+    char *mapped = hak_os_map(4 * page);
+    assert_non_null(mapped);
+    assert_true(hak_os_unmap(mapped + page, 2 * page));
+    unsigned char resident[2];
+    assert_int_equal(__real_mincore(mapped + page, 2 * page, resident), -1);
+    assert_int_equal(__real_mincore(mapped, page, resident), 0);
+    assert_true(hak_os_unmap(mapped, page));
+    assert_true(hak_os_unmap(mapped + 3 * page, page));
+}
+
+static void memory_that_cannot_be_unmapped_stays_mapped_without_its_pages(void **state) {
+    (void)state;
+    touch(0, 4, 1);
+    errno = 77;
+    refuse.munmap = true;
+    assert_false(hak_os_unmap(memory, 4 * page));
+    assert_int_equal(errno, 77);
+    assert_int_equal(count_resident(memory, 4), 0);
+    assert_all_zero(4);
+}
+
+static void aligned_mappings_are_aligned_zeroed_and_take_no_more_than_asked(void **state) {
+    (void)state;
+    for (size_t align = 1; align <= 8 * MIB; align *= 4) {
+        const size_t before = statm_bytes(0);
+        char *mapped = hak_os_map_aligned(3 * page, align);
+        assert_aligned(mapped, align);
+        assert_int_equal(statm_bytes(0), before + 3 * page);
+        assert_zeros(mapped, 3 * page);
+        assert_true(hak_os_unmap(mapped, 3 * page));
+    }
+}
+
+static void impossible_mappings_give_null_and_keep_errno(void **state) {
+    (void)state;
+    errno = 77;
+    assert_null(hak_os_map((size_t)PTRDIFF_MAX & ~(page - 1)));
+    assert_null(hak_os_map_aligned(page, (size_t)1 << 63));
+    assert_null(hak_os_map_aligned(SIZE_MAX & ~(page - 1), 2 * page));
+    assert_null(hak_os_remap(memory, PAGES * page, (size_t)PTRDIFF_MAX & ~(page - 1)));
+    assert_int_equal(errno, 77);
+}
+
+static void nothing_is_mapped_over_what_is_there(void **state) {
+    (void)state;
+    touch(0, 2, 1);
+    errno = 77;
+    assert_false(hak_os_map_at(memory + page, page));
+    assert_int_equal(errno, 77);
+    assert_int_equal((unsigned char)memory[page], 0xa5);
+}
+
+static void reserved_memory_reads_as_zeros_and_can_be_made_writable(void **state) {
+    (void)state;
+    char *reserved = hak_os_reserve(PAGES * page);
+    assert_non_null(reserved);
+    assert_zeros(reserved, page);
+    assert_true(hak_os_make_writable(reserved + 3 * page, 2 * page));
+    memset(reserved + 3 * page, 1, 2 * page);
+    assert_zeros(reserved + page, 2 * page);
+    assert_true(hak_os_unmap(reserved, PAGES * page));
+}
+
+static void the_clock_rises_as_fast_as_time_goes_by(void **state) {
+    (void)state;
+    const uint64_t from_ms = hak_os_now_ms();
+    hak_os_sleep_ms(60);
+    const uint64_t passed_ms = hak_os_now_ms() - from_ms;
+    assert_in_range(passed_ms, 40, 10000);
+}
+
+static void the_clock_never_falls(void **state) {
+    (void)state;
+    uint64_t before_ms = hak_os_now_ms();
+    for (unsigned i = 0; i < 200000; i++) {
+        const uint64_t now_ms = hak_os_now_ms();
+        assert_true(now_ms >= before_ms);
+        before_ms = now_ms;
+    }
+}
+
+static void the_clock_is_the_monotonic_one_a_few_milliseconds_coarse(void **state) {
+    (void)state;
+    struct timespec fine;
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &fine), 0);
+    const uint64_t fine_ms = (uint64_t)fine.tv_sec * 1000 + (uint64_t)fine.tv_nsec / 1000000;
+    errno = 77;
+    assert_true(hak_os_now_ms() + 20 >= fine_ms);
+    assert_int_equal(errno, 77);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        on_pages(dense_memory_is_zeroed_and_stays_resident),
+        on_pages(sparse_memory_is_zeroed_by_giving_it_back),
+        on_pages(untouched_memory_stays_untouched),
+        on_pages(of_mixed_memory_only_the_dense_part_stays_resident),
+        on_pages(an_unaligned_tail_is_zeroed_and_nothing_behind_it),
+        on_pages(what_lies_before_and_behind_is_left_alone),
+        on_pages(memory_is_zeroed_though_the_kernel_says_nothing_of_it),
+        on_pages(sparse_memory_is_zeroed_though_the_kernel_does_not_take_it),
+        on_pages(zeroing_keeps_errno),
+        on_pages(purged_memory_is_not_resident_and_reads_as_zeros),
+        on_pages(a_refused_purge_returns_false_says_nothing_and_keeps_errno),
+        on_pages(unmapped_memory_is_gone),
+        on_pages(memory_that_cannot_be_unmapped_stays_mapped_without_its_pages),
+        on_pages(aligned_mappings_are_aligned_zeroed_and_take_no_more_than_asked),
+        on_pages(impossible_mappings_give_null_and_keep_errno),
+        on_pages(nothing_is_mapped_over_what_is_there),
+        on_pages(reserved_memory_reads_as_zeros_and_can_be_made_writable),
+        on_pages(the_clock_rises_as_fast_as_time_goes_by),
+        on_pages(the_clock_never_falls),
+        on_pages(the_clock_is_the_monotonic_one_a_few_milliseconds_coarse),
+        on_pages(a_lazy_purge_claims_no_zeros),
+        on_pages(a_lazy_purge_that_is_refused_purges_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
