@@ -49,8 +49,11 @@
 
 /* Visits of malloc's slow path from one look at the clock to the next, where they come fast. */
 #define HAK_PURGE_VISITS 32u
-/* The largest step of a purge, in bytes: its system call should take well under a millisecond. */
-#define HAK_PURGE_STEP_BYTES ((size_t)2 << 20)
+/* A step of a purge gives back so large a part of what is idle, within bounds: its one system call
+ * takes some 50 us a MiB, and a program that calls rarely shall still see its memory go in time. */
+#define HAK_PURGE_STEPS          16u
+#define HAK_PURGE_STEP_BYTES_MIN ((size_t)2 << 20)
+#define HAK_PURGE_STEP_BYTES_MAX ((size_t)16 << 20)
 /* A thread is watched for twice the age and this long (ms), which is longer than bigcache's; and
  * not at all where the age (ms) is this large, since its calls are slower meanwhile. */
 #define HAK_WATCH_MS     1500u

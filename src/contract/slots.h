@@ -9,6 +9,7 @@
 #ifndef HAK_CONTRACT_SLOTS_H
 #define HAK_CONTRACT_SLOTS_H
 
+#include "src/contract/purge.h"
 #include "src/contract/tier.h"
 
 hak_spans_init_fn hak_spans_init;

@@ -23,6 +23,7 @@ struct hak_tcache {
     uint32_t span_bin_bytes; /* that the bins of whole spans may hold now */
     uint8_t span_victim;     /* the one of them that lost its capacity last */
     uint32_t visits_left;    /* front/purge.c: slow-path visits until the next look at the clock */
+    uint32_t visits_gap;     /* what it was set to */
     uint64_t visited_ms;     /* the last look */
     uint64_t watched_ms;     /* since when the thread is watched */
     uint8_t watch_flushes;   /* times that its bins were emptied since then */

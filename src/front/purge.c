@@ -38,10 +38,13 @@ static uint64_t watch_ms(void) {
     return 2 * hak_purge_policy.age_ms + HAK_WATCH_MS;
 }
 
-/* At most one system call; returns the bytes given back. */
+/* At most one system call, for a share of what is idle; returns the bytes given back. */
 static size_t step(void) {
-    size_t bytes = hak_large_purge(HAK_PURGE_SOME, HAK_PURGE_STEP_BYTES);
-    return bytes > 0 ? bytes : hak_spans_purge(HAK_PURGE_SOME, HAK_PURGE_STEP_BYTES);
+    size_t bytes_max = hak_spans_idle() / HAK_PURGE_STEPS;
+    if (bytes_max < HAK_PURGE_STEP_BYTES_MIN) bytes_max = HAK_PURGE_STEP_BYTES_MIN;
+    if (bytes_max > HAK_PURGE_STEP_BYTES_MAX) bytes_max = HAK_PURGE_STEP_BYTES_MAX;
+    size_t bytes = hak_large_purge(HAK_PURGE_SOME, bytes_max);
+    return bytes > 0 ? bytes : hak_spans_purge(HAK_PURGE_SOME, bytes_max);
 }
 
 /* Halfway to the age, and when all that was idle has gone: what the thread's bins and spare slabs
@@ -57,7 +60,10 @@ static void let_go(struct hak_tcache *tc) {
 
 void hak_purge_visit_slow(struct hak_tcache *tc) {
     uint64_t now_ms = hak_os_now_ms();
-    tc->visits_left = now_ms == tc->visited_ms ? HAK_PURGE_VISITS : 1;
+    /* Where visits come fast the clock is looked at ever more rarely, until it has moved on. */
+    uint32_t gap = now_ms == tc->visited_ms ? 2 * tc->visits_gap : 1;
+    tc->visits_gap = gap < HAK_PURGE_VISITS ? gap : HAK_PURGE_VISITS;
+    tc->visits_left = tc->visits_gap;
     tc->visited_ms = now_ms;
     if (hak_unlikely(hak_options.purge_thread)) hak_purge_start_thread();
     if (hak_thread_is_watched()) {

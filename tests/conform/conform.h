@@ -46,7 +46,8 @@ static inline void *take_block(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
     void *block = hak_bin_pop(bin);
     if (block != NULL) return block;
-    require(hak_bins_fill(tc, cls, smaller(HAK_REFILL_BLOCKS_MAX, bin->capacity)) >= 1);
+    const unsigned most = tc->heap.classes[cls].capacity_max;
+    require(hak_bins_fill(tc, cls, smaller(HAK_REFILL_BLOCKS_MAX, most)) >= 1);
     return hak_bin_pop(bin);
 }
 

@@ -104,7 +104,8 @@ static struct entry *make(struct heap *heap) {
         break;
     default:
         entry->block = hak_malloc(entry->size);
-        require(entry->size > HAK_BINNED_MAX ||
+        const size_t exact_max = hak_l25_size_max() != 0 ? hak_l25_size_max() : hak_bins_size_max();
+        require(entry->size > exact_max ||
                 hak_good_size(entry->size) == hak_usable_size(entry->block));
         require(hak_good_size(entry->size) <= hak_usable_size(entry->block));
     }

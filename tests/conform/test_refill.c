@@ -16,9 +16,9 @@ static size_t natural_alignment(size_t stride) {
     return stride & (~stride + 1);
 }
 
-/* The bin has room for what is wanted: the front asks for no more. */
-static unsigned allowed_want(const struct hak_bin *bin, unsigned want) {
-    return smaller(want, bin->capacity);
+/* The bin may have room for what is wanted: the front asks for no more. */
+static unsigned allowed_want(const struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    return smaller(want, tc->heap.classes[cls].capacity_max);
 }
 
 static void check_block(const void *block, hak_class_t cls) {
@@ -61,8 +61,8 @@ static void fill_adds_between_one_block_and_what_is_wanted(void **state) {
         hak_bins_flush(tc, cls, 0);
         for (unsigned want = 1; want <= WANT_MAX; want++) {
             assert_int_equal(hak_bin_count(bin), 0);
-            const unsigned count = hak_bins_fill(tc, cls, allowed_want(bin, want));
-            assert_in_range(count, 1, smaller(want, bin->capacity));
+            const unsigned count = hak_bins_fill(tc, cls, allowed_want(tc, cls, want));
+            assert_in_range(count, 1, allowed_want(tc, cls, want));
             assert_int_equal(hak_bin_count(bin), count);
             hak_bins_flush(tc, cls, 0);
         }
@@ -76,7 +76,7 @@ static void fill_adds_blocks_of_the_class_aligned_and_within_their_span(void **s
         hak_bins_flush(tc, cls, 0);
         size_t count = 0;
         for (unsigned want = 1; want <= WANT_MAX; want += 7) {
-            hak_bins_fill(tc, cls, allowed_want(&tc->bins[cls], want));
+            hak_bins_fill(tc, cls, allowed_want(tc, cls, want));
             count = pop_all(tc, cls, count);
         }
         for (size_t i = 0; i < count; i++) {
@@ -94,7 +94,7 @@ static void fill_adds_blocks_that_overlap_no_live_one(void **state) {
         const size_t enough = 2 * hak_slab_span_bytes(cls) / hak_sizeclass_stride(cls) + 1;
         size_t count = 0;
         while (count < enough) {
-            hak_bins_fill(tc, cls, allowed_want(&tc->bins[cls], WANT_MAX));
+            hak_bins_fill(tc, cls, allowed_want(tc, cls, WANT_MAX));
             count = pop_all(tc, cls, count); /* asserts that none overlaps */
         }
         give_all(tc, cls, count);
@@ -211,7 +211,7 @@ static void a_bin_that_only_overflows_gets_smaller_and_fills_widen_it(void **sta
         struct hak_bin *bin = &tc->bins[cls];
         widen(tc, cls);
         const unsigned most = bin->capacity;
-        const size_t count = HAK_BIN_SHRINK_AFTER + 2 * (size_t)most;
+        const size_t count = 3 * (size_t)most + 1;
         if (count * hak_sizeclass_stride(cls) > 8 * MIB) continue;
         for (size_t i = 0; i < count; i++) {
             held[i] = take_block(tc, cls);
@@ -221,8 +221,8 @@ static void a_bin_that_only_overflows_gets_smaller_and_fills_widen_it(void **sta
             give_block(tc, cls, held[i]);
             assert_true(hak_bin_count(bin) + 1 >= before);
         }
-        assert_int_equal(bin->capacity, 1);
-        assert_true(hak_bin_count(bin) <= 1);
+        assert_int_equal(bin->capacity, 0);
+        assert_int_equal(hak_bin_count(bin), 0);
         widen(tc, cls);
         assert_int_equal(bin->capacity, most);
     }

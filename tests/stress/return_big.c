@@ -2,7 +2,7 @@
 /*
  * return_big.c exact|over big|small: 1024 blocks, each touched in full, of 1 MiB exactly or of
  * 1 MiB + 64 KiB, of which 1023 are freed in random order; then for 2.5 s a malloc/free pair now
- * and then: of such a block every 20 ms, or of a small one every millisecond.
+ * and then: of such a block every 10 ms, or of a small one every millisecond.
  * Bounds: at once after the frees (of the larger ones: frees of up to 1 MiB make no system call),
  * what was resident before, the block that lives, 128 MiB for the cache of big mappings
  * (HAKMEM_BIGCACHE_BYTES=128m), and the slack. After 2.5 s (HAKMEM_BIGCACHE_AGE_MS is 1000, and a
@@ -41,7 +41,7 @@ static void call_now_and_then(size_t size, uint64_t *random) {
         require(block != NULL, "no memory");
         *(volatile char *)block = 1;
         mem.free(block);
-        pause_us(size != 0 ? 20000 : 1000);
+        pause_us(size != 0 ? 10000 : 1000);
     }
 }
 

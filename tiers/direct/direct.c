@@ -55,10 +55,25 @@ static void direct_stats(struct hak_stats *out) {
     out->mapped_bytes += atomic_load_explicit(&direct.live_bytes, memory_order_relaxed);
 }
 
+/* The tag map leads to a span from all its slabs, and from none behind it. */
+static bool is_in_place(const struct hak_span *span) {
+    for (size_t at = 0; at < span->bytes; at += HAK_SLAB_BYTES) {
+        if (hak_tagmap_span(span->base + at) != span) return false;
+    }
+    return hak_tagmap_span(span->base + span->bytes) != span;
+}
+
+/* Every span in the table of headers, but for those outside the window. */
 static bool direct_check(hak_report_fn report, void *arg) {
-    (void)report;
-    (void)arg;
-    return true;
+    bool holds = true;
+    for (uint32_t number = 1; number < hak_span_table_count(); number++) {
+        const struct hak_span *span = hak_span_of_number(number);
+        bool is_ours = span->owner != HAK_OWNER_NONE && span->owner != HAK_OWNER_BIG;
+        if (!is_ours || is_in_place(span)) continue;
+        report(arg, "direct: a span is in the tag map", span, span->bytes, 0);
+        holds = false;
+    }
+    return holds;
 }
 
 static void direct_after_fork(void) {}

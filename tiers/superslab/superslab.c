@@ -296,20 +296,46 @@ static size_t purge_run(struct group *group, unsigned i) {
     return done ? bytes : 0;
 }
 
-/* Gives a wholly free superslab back. Returns the bytes that were in use. */
-static size_t unmap(struct group *group, unsigned i) {
-    struct superslab *ss = &group->superslabs[i];
-    char *base = ss->base;
-    size_t bytes = (size_t)hak_bits_count(ss->resident) << HAK_SLAB_SHIFT;
-    take_slabs(group, i, ALL_SLABS);
-    group->mapped &= ~((uint64_t)1 << i);
-    atomic_signal_fence(memory_order_release);
-    ss->base = NULL;
-    groups.mapped--;
+/* Whether nothing of a superslab is in use, and nothing has been since `before_ms`. */
+static bool is_unused(const struct group *group, unsigned i, uint64_t now_ms, uint64_t age_ms) {
+    const struct superslab *ss = &group->superslabs[i];
+    return (group->mapped >> i & 1) != 0 && ss->free == ALL_SLABS &&
+           hak_purge_is_due(now_ms, ss->freed_ms, age_ms);
+}
+
+/* Gives `count` wholly free superslabs back that lie side by side. Returns the bytes that had
+ * pages. */
+static size_t unmap(struct group *group, unsigned i, unsigned count) {
+    char *base = group->superslabs[i].base;
+    size_t bytes = 0;
+    for (unsigned at = i; at < i + count; at++) {
+        struct superslab *ss = &group->superslabs[at];
+        bytes += (size_t)hak_bits_count(ss->resident) << HAK_SLAB_SHIFT;
+        take_slabs(group, at, ALL_SLABS);
+        group->mapped &= ~((uint64_t)1 << at);
+        atomic_signal_fence(memory_order_release);
+        ss->base = NULL;
+    }
+    groups.mapped -= count;
     hak_lock_give(&groups.lock);
-    hak_tagmap_unmap_window(base, HAK_SUPERSLAB_BYTES);
+    hak_tagmap_unmap_window(base, count * HAK_SUPERSLAB_BYTES);
     hak_lock_take(&groups.lock);
     return bytes;
+}
+
+/* The wholly free superslab and those behind it that may go with it. */
+static size_t unmap_run(struct group *group, unsigned i, uint64_t now_ms, size_t bytes_max) {
+    const char *end = group->superslabs[i].base + HAK_SUPERSLAB_BYTES;
+    size_t most = bytes_max / HAK_SUPERSLAB_BYTES;
+    size_t spare = groups.mapped - HAK_EMPTY_SUPERSLABS_KEPT;
+    unsigned count = 1;
+    if (most > spare) most = spare;
+    while (count < most && i + count < GROUP_SIZE && group->superslabs[i + count].base == end &&
+           is_unused(group, i + count, now_ms, hak_purge_policy.age_ms)) {
+        count++;
+        end += HAK_SUPERSLAB_BYTES;
+    }
+    return unmap(group, i, count);
 }
 
 static size_t purge_all(size_t bytes_max) {
@@ -320,7 +346,7 @@ static size_t purge_all(size_t bytes_max) {
             struct superslab *ss = &group->superslabs[i];
             if (ss->base == NULL) continue; /* another thread's purge was faster */
             if (ss->free == ALL_SLABS) {
-                bytes += unmap(group, i);
+                bytes += unmap(group, i, 1);
                 continue;
             }
             size_t given = 1;
@@ -337,7 +363,6 @@ static size_t purge_all(size_t bytes_max) {
 static size_t purge_some(size_t bytes_max) {
     if (hak_spans_idle() <= hak_purge_policy.keep_bytes) return 0;
     uint64_t now_ms = hak_os_now_ms();
-    (void)bytes_max; /* a run is at most a superslab */
     for (unsigned looks = 0; looks < HAK_PURGE_GROUPS; looks++) {
         struct group *group = groups.purged == NULL ? groups.first : groups.purged;
         for (uint64_t left = group->mapped; left != 0; left &= left - 1) {
@@ -346,7 +371,7 @@ static size_t purge_some(size_t bytes_max) {
             if ((ss->free & ss->resident) == 0) continue;
             if (!hak_purge_is_due(now_ms, ss->freed_ms, hak_purge_policy.age_ms)) continue;
             if (ss->free == ALL_SLABS && groups.mapped > HAK_EMPTY_SUPERSLABS_KEPT) {
-                return unmap(group, i);
+                return unmap_run(group, i, now_ms, bytes_max);
             }
             return purge_run(group, i);
         }
@@ -369,18 +394,26 @@ static void superslab_stats(struct hak_stats *out) {
     hak_lock_give(&groups.lock);
 }
 
-/* Every slab is free and not in the tag map, or not free and in it. */
+/* A slab that is not free lies in a span of this source, which ends where the tag map says. */
+static bool is_in_place(const struct group *group, const char *slab, bool is_last) {
+    const struct hak_span *span = hak_tagmap_span(slab);
+    if (span == NULL || span->source != group || slab < span->base) return false;
+    const char *next = slab + HAK_SLAB_BYTES;
+    bool is_end = next == span->base + span->bytes;
+    return is_end ? is_last || hak_tagmap_span(next) != span
+                  : !is_last && hak_tagmap_span(next) == span;
+}
+
+/* Every slab is free and not in the tag map, or in place. */
 static bool check_one(const struct group *group, unsigned at, hak_report_fn report, void *arg) {
     const struct superslab *ss = &group->superslabs[at];
     bool holds = true;
     for (unsigned i = 0; i < HAK_SUPERSLAB_SLABS; i++) {
         const char *slab = ss->base + ((size_t)i << HAK_SLAB_SHIFT);
-        const struct hak_span *span = hak_tagmap_span(slab);
         bool is_free = (ss->free >> i & 1) != 0;
-        bool is_inside = span != NULL && (size_t)(slab - span->base) < span->bytes;
-        if (is_free == (span == NULL) && (is_free || (span->source == group && is_inside)))
-            continue;
-        report(arg, "superslab: a slab is free or in the tag map", slab, is_free, span == NULL);
+        bool is_last = i + 1 == HAK_SUPERSLAB_SLABS;
+        if (is_free ? hak_tagmap_span(slab) == NULL : is_in_place(group, slab, is_last)) continue;
+        report(arg, "superslab: a slab is free, or in a span of the tag map", slab, is_free, 1);
         holds = false;
     }
     return holds;
