@@ -111,24 +111,37 @@ void hak_supply_put(struct hak_tcache *tc, void *block) {
     if (hak_unlikely(heap->emptied != NULL)) hak_supply_release_emptied(heap);
 }
 
+/* The bin's capacity, and with it the sum of what bins may hold beyond their first capacities. */
+static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capacity) {
+    struct hak_bin *bin = &tc->bins[cls];
+    unsigned first = tc->heap.classes[cls].capacity_first;
+    unsigned before = bin->capacity > first ? bin->capacity - first : 0;
+    unsigned after = capacity > first ? capacity - first : 0;
+    tc->wide_bytes += (after - before) * hak_sizeclass_stride(cls);
+    hak_bin_set_capacity(bin, capacity);
+}
+
 void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block) {
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
     struct hak_bin *bin = &tc->bins[cls];
     hak_supply_put(tc, block);
-    if (++slabs->overflows <= bin->capacity || bin->capacity == 0) return;
+    if (++slabs->overflows <= bin->capacity + HAK_BIN_SHRINK_AFTER || bin->capacity == 0) return;
     void *top = hak_bin_pop(bin);
     if (top != NULL) hak_supply_put(tc, top);
-    hak_bin_set_capacity(bin, bin->capacity - 1u);
+    set_capacity(tc, cls, bin->capacity - 1u);
 }
 
 void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
-    struct hak_bin *bin = &tc->bins[cls];
+    unsigned capacity = tc->bins[cls].capacity;
+    bool was_full = slabs->overflows > 0;
     slabs->overflows = 0;
-    if (hak_likely(bin->capacity >= slabs->capacity_max)) return;
-    unsigned capacity = 2u * bin->capacity;
-    if (capacity < want) capacity = want;
-    hak_bin_set_capacity(bin, capacity < slabs->capacity_max ? capacity : slabs->capacity_max);
+    if (hak_likely(capacity >= slabs->capacity_first && !was_full)) return;
+    unsigned most = slabs->capacity_first;
+    if (capacity >= most && tc->wide_bytes < HAK_BIN_WIDE_BYTES) most = slabs->capacity_max;
+    unsigned wider = 2 * capacity < want ? want : 2 * capacity;
+    if (wider > most) wider = most;
+    if (wider > capacity) set_capacity(tc, cls, wider);
 }
 
 void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
@@ -189,17 +202,21 @@ void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, void *block) {
     hak_bin_push(bin, block);
 }
 
-static unsigned bin_capacity(hak_class_t cls) {
+/* Blocks that a bin of so many bytes holds. */
+static unsigned bin_capacity(hak_class_t cls, uint32_t bytes) {
     uint32_t stride = hak_sizeclass_stride(cls);
     if (stride == 0 || cls >= HAK_SLAB_CLASSES) return 0;
-    uint32_t fit = HAK_BIN_CAP_BYTES / stride;
+    uint32_t fit = bytes / stride;
     return fit < 1 ? 1 : fit < HAK_BIN_BLOCKS_MAX ? fit : HAK_BIN_BLOCKS_MAX;
 }
 
 void hak_supply_init_bins(struct hak_tcache *tc) {
-    for (size_t cls = 0; cls < HAK_BINS; cls++) {
-        unsigned capacity = bin_capacity((hak_class_t)cls);
+    for (size_t i = 0; i < HAK_BINS; i++) {
+        hak_class_t cls = (hak_class_t)i;
+        unsigned capacity = bin_capacity(cls, HAK_BIN_CAP_BYTES);
         hak_bin_init(&tc->bins[cls], capacity, tc->bin_memory, cls);
-        if (cls < HAK_SLAB_CLASSES) tc->heap.classes[cls].capacity_max = (uint16_t)capacity;
+        if (cls >= HAK_SLAB_CLASSES) continue;
+        tc->heap.classes[cls].capacity_first = (uint16_t)capacity;
+        tc->heap.classes[cls].capacity_max = (uint16_t)bin_capacity(cls, HAK_BIN_CAP_BYTES_MAX);
     }
 }

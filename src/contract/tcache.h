@@ -20,6 +20,7 @@ struct hak_tcache {
     bool is_live;                  /* a thread's own; 0 for the two shared empty ones */
     uintptr_t slots;               /* copies of hak_tagmap, on a line that is hot anyway */
     struct hak_tag_entry *entries;
+    uint32_t wide_bytes;     /* that bins of slab classes may hold beyond their first capacities */
     uint32_t span_bin_bytes; /* that the bins of whole spans may hold now */
     uint8_t span_victim;     /* the one of them that lost its capacity last */
     uint32_t visits_left;    /* front/purge.c: slow-path visits until the next look at the clock */
