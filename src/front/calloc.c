@@ -6,16 +6,21 @@
 #include "src/front/fast.h"
 #include "src/front/front.h"
 #include "src/front/malloc.h"
+#include "src/front/prove.h"
 #include "src/os/os.h"
 
 #include <errno.h>
 #include <string.h>
 
+/* Once a block was found dense its pages stay in memory, however little the next user touches:
+ * there is nothing to ask the kernel any more. */
 static void clear(void *block, size_t bytes) {
-    if (bytes >= HAK_ZERO_ASK_BYTES) {
-        hak_os_zero(block, bytes);
-    } else {
+    struct hak_span *span = NULL;
+    if (bytes >= HAK_ZERO_ASK_BYTES) span = hak_prove(block, "calloc");
+    if (span == NULL || span->is_dense) {
         memset(block, 0, bytes);
+    } else {
+        span->is_dense = hak_os_zero(block, bytes);
     }
 }
 

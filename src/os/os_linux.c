@@ -174,34 +174,32 @@ void hak_os_purge_lazily(bool lazily) {
     if (lazily) policy.purge_advice = MADV_FREE;
 }
 
-/* Zeroes up to HAK_ZERO_PAGES pages. Pages that are not in memory may still hold data, in swap:
- * they are given back, which drops that as well, and reads of them find zeros. */
-static void zero_pages(char *base, size_t count, size_t page) {
+/* Whether few of the pages are in memory. */
+static bool is_sparse(char *base, size_t count, size_t page) {
     unsigned char resident[HAK_ZERO_PAGES];
+    size_t most = count / HAK_ZERO_SPARSE;
     size_t found = 0;
-    if (mincore(base, count * page, resident) != 0) {
-        memset(base, 0, count * page);
-        return;
+    for (size_t at = 0; at < count; at += HAK_ZERO_PAGES) {
+        size_t some = count - at < HAK_ZERO_PAGES ? count - at : HAK_ZERO_PAGES;
+        if (mincore(base + at * page, some * page, resident) != 0) return false;
+        for (size_t i = 0; i < some; i++)
+            found += resident[i] & 1;
+        if (found > most) return false;
     }
-    for (size_t i = 0; i < count; i++)
-        found += resident[i] & 1;
-    if (found > count / HAK_ZERO_SPARSE || madvise(base, count * page, MADV_DONTNEED) != 0) {
-        memset(base, 0, count * page);
-    }
+    return true;
 }
 
-void hak_os_zero(void *base, size_t bytes) {
+/* Pages that are not in memory may still hold data, in swap: giving them back drops that as well.
+ */
+bool hak_os_zero(void *base, size_t bytes) {
     int saved_errno = errno;
     size_t page = hak_os_page_bytes();
-    char *at = base;
-    for (size_t left = bytes / page; left > 0;) {
-        size_t count = left < HAK_ZERO_PAGES ? left : HAK_ZERO_PAGES;
-        zero_pages(at, count, page);
-        at += count * page;
-        left -= count;
-    }
-    memset(at, 0, bytes & (page - 1));
+    size_t whole = bytes & ~(page - 1);
+    bool given = is_sparse(base, whole / page, page) && madvise(base, whole, MADV_DONTNEED) == 0;
+    size_t from = given ? whole : 0;
+    memset((char *)base + from, 0, bytes - from);
     errno = saved_errno;
+    return !given;
 }
 
 uint64_t hak_os_now_ms(void) {
