@@ -134,13 +134,13 @@ void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block) {
 void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
     unsigned capacity = tc->bins[cls].capacity;
+    unsigned most = slabs->capacity_first;
     bool was_full = slabs->overflows > 0;
     slabs->overflows = 0;
-    if (hak_likely(capacity >= slabs->capacity_first && !was_full)) return;
-    unsigned most = slabs->capacity_first;
+    if (hak_likely(capacity >= most && capacity >= want && !was_full)) return;
     if (capacity >= most && tc->wide_bytes < HAK_BIN_WIDE_BYTES) most = slabs->capacity_max;
-    unsigned wider = 2 * capacity < want ? want : 2 * capacity;
-    if (wider > most) wider = most;
+    unsigned wider = 2 * capacity < most ? 2 * capacity : most;
+    if (wider < want) wider = want;
     if (wider > capacity) set_capacity(tc, cls, wider);
 }
 

@@ -6,6 +6,8 @@
 #include "tests/conform/calls.h"
 #include "tests/conform/conform.h"
 
+#include "src/contract/supply.h"
+
 #define WANT_MAX   HAK_REFILL_BLOCKS_MAX
 #define BLOCKS_MAX ((size_t)4 * HAK_SLAB_BLOCKS_MAX)
 
@@ -144,9 +146,9 @@ static void contents_survive_fills_overflows_and_flushes_of_others(void **state)
     }
 }
 
-/* Fills make a bin that has become smaller larger again, up to its most. */
+/* Fills make a bin that has become smaller larger again, up to its first capacity. */
 static void widen(struct hak_tcache *tc, hak_class_t cls) {
-    const unsigned most = tc->heap.classes[cls].capacity_max;
+    const unsigned most = tc->heap.classes[cls].capacity_first;
     for (unsigned fills = 0; tc->bins[cls].capacity < most; fills++) {
         assert_true(fills < HAK_WORD_BITS);
         hak_bins_flush(tc, cls, 0);
@@ -158,15 +160,19 @@ static void widen(struct hak_tcache *tc, hak_class_t cls) {
 /* Fills the bin to the brim; returns one block more, which found no room. */
 static void *brim(struct hak_tcache *tc, hak_class_t cls) {
     widen(tc, cls);
-    const size_t count = (size_t)tc->bins[cls].capacity + 1;
+    const size_t count = (size_t)tc->heap.classes[cls].capacity_max + 1;
     for (size_t i = 0; i < count; i++) {
         held[i] = take_block(tc, cls);
     }
     hak_bins_flush(tc, cls, 0);
-    for (size_t i = 0; i + 1 < count; i++) {
+    const unsigned capacity = tc->bins[cls].capacity; /* fills may have made it larger */
+    for (size_t i = 0; i < capacity; i++) {
         assert_true(hak_bin_push(&tc->bins[cls], held[i]));
     }
-    return held[count - 1];
+    for (size_t i = capacity + 1; i < count; i++) {
+        hak_supply_put(tc, held[i]);
+    }
+    return held[capacity];
 }
 
 static void a_full_bin_refuses_a_block_and_keeps_its_count(void **state) {
@@ -211,7 +217,7 @@ static void a_bin_that_only_overflows_gets_smaller_and_fills_widen_it(void **sta
         struct hak_bin *bin = &tc->bins[cls];
         widen(tc, cls);
         const unsigned most = bin->capacity;
-        const size_t count = 3 * (size_t)most + 1;
+        const size_t count = 3 * (size_t)most + 2 * HAK_BIN_SHRINK_AFTER;
         if (count * hak_sizeclass_stride(cls) > 8 * MIB) continue;
         for (size_t i = 0; i < count; i++) {
             held[i] = take_block(tc, cls);
@@ -224,7 +230,31 @@ static void a_bin_that_only_overflows_gets_smaller_and_fills_widen_it(void **sta
         assert_int_equal(bin->capacity, 0);
         assert_int_equal(hak_bin_count(bin), 0);
         widen(tc, cls);
-        assert_int_equal(bin->capacity, most);
+        assert_int_equal(bin->capacity, tc->heap.classes[cls].capacity_first);
+    }
+}
+
+static void a_bin_that_overflows_and_runs_empty_gets_larger(void **state) {
+    (void)state;
+    struct hak_tcache *tc = this_cache();
+    for_each_class(cls) {
+        struct hak_bin *bin = &tc->bins[cls];
+        widen(tc, cls);
+        const struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+        const unsigned before = bin->capacity;
+        for (unsigned i = 0; i <= before; i++) {
+            held[i] = take_block(tc, cls);
+        }
+        hak_bins_flush(tc, cls, 0);
+        for (unsigned i = 0; i <= before; i++) {
+            give_block(tc, cls, held[i]);
+        }
+        hak_bins_flush(tc, cls, 0);
+        assert_true(hak_bins_fill(tc, cls, 1) >= 1);
+        const bool has_room = before < slabs->capacity_max && tc->wide_bytes < HAK_BIN_WIDE_BYTES;
+        assert_true(bin->capacity > before || !has_room);
+        assert_true(bin->capacity <= slabs->capacity_max);
+        hak_bins_flush(tc, cls, 0);
     }
 }
 
@@ -235,7 +265,8 @@ static void a_block_taken_by_overflow_comes_again(void **state) {
         void *block = brim(tc, cls);
         hak_bins_overflow(tc, cls, block);
         /* Whatever is taken first, memory that is there comes before a third slab. */
-        const size_t enough = 3 * hak_slab_span_bytes(cls) / hak_sizeclass_stride(cls);
+        const size_t enough = 3 * hak_slab_span_bytes(cls) / hak_sizeclass_stride(cls) +
+                              2 * (size_t)tc->heap.classes[cls].capacity_max;
         size_t count = 0;
         do {
             assert_true(count < enough);
@@ -347,6 +378,7 @@ int main(void) {
         scenario(a_full_bin_refuses_a_block_and_keeps_its_count),
         scenario(overflow_takes_one_block_and_leaves_the_bin_full),
         scenario(a_bin_that_only_overflows_gets_smaller_and_fills_widen_it),
+        scenario(a_bin_that_overflows_and_runs_empty_gets_larger),
         scenario(a_block_taken_by_overflow_comes_again),
         scenario(overflow_names_a_block_that_is_free_already),
         scenario(flush_leaves_at_most_what_is_kept),
