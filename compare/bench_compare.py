@@ -55,7 +55,7 @@ def parse(argv):
                    metavar="NAME=PATH", help="another peer, or another file for a known one")
     p.add_argument("--out", default="results", type=Path, help="where result folders go")
     p.add_argument("--blocks", type=int, help="number of blocks, whatever the time")
-    p.add_argument("--time-budget", type=float, default=420, metavar="SECONDS",
+    p.add_argument("--time-budget", type=float, default=600, metavar="SECONDS",
                    help="as many blocks as fit (default %(default)g)")
     p.add_argument("--only", type=re.compile, metavar="REGEX", help="rows whose name matches")
     p.add_argument("--arms", type=re.compile, metavar="REGEX",
