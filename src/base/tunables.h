@@ -65,6 +65,9 @@
  * not at all where the age (ms) is this large, since its calls are slower meanwhile. */
 #define HAK_WATCH_MS     1500u
 #define HAK_WATCH_AGE_MS 5000u
+/* A watched thread that makes more calls than this between two ticks of the coarse clock (1 to 10
+ * ms) is busy, and let go. */
+#define HAK_WATCH_BUSY 1024u
 /* A free of a watched thread looks at so many bins and sends so many blocks of one to their slabs.
  */
 #define HAK_WATCH_LOOKS 16u
@@ -91,7 +94,7 @@
 /* L2.5: shards at most, and bytes that all of them keep for reuse. */
 #define HAK_L25_SHARDS_SHIFT 6
 #define HAK_L25_SHARDS_MAX   (1u << HAK_L25_SHARDS_SHIFT)
-#define HAK_L25_KEEP_BYTES   ((size_t)8 << 20)
+#define HAK_L25_KEEP_BYTES   ((size_t)1 << 20)
 /* The number of shards doubles when more than 1 in SPLIT visits of a window had to wait, and halves
  * after so many windows in which none had to. */
 #define HAK_L25_WINDOW        256u

@@ -42,7 +42,8 @@ void hak_supply_put(struct hak_tcache *tc, void *block);
  * none is asked for, the bin gets smaller, a block and a place at a time, so that in the end it
  * does not hold slabs back that are otherwise free; fills make it larger again. */
 void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block);
-/* The first step of every fill: room for `want` blocks, and twice the room that there was. */
+/* The first step of every fill: room for `want` blocks; and twice the room that there was, if it is
+ * less than at first, or the bin has overflowed since the last fill. */
 void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want);
 
 /* Blocks go back until at most `keep` are in the bin. */

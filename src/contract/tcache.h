@@ -17,7 +17,7 @@ _Static_assert(sizeof(struct hak_bin) == HAK_BIN_BYTES, "a tag holds the byte of
 struct hak_tcache {
     struct hak_bin bins[HAK_BINS]; /* first: a tag is an offset from here */
     uint32_t tag;                  /* of the heap; HEAP_ID_NONE's without one */
-    bool is_live;                  /* a thread's own; 0 for the two shared empty ones */
+    bool is_live;                  /* a thread's own; 0 for the three shared empty ones */
     uintptr_t slots;               /* copies of hak_tagmap, on a line that is hot anyway */
     struct hak_tag_entry *entries;
     uint32_t wide_bytes;     /* that bins of slab classes may hold beyond their first capacities */
@@ -25,6 +25,7 @@ struct hak_tcache {
     uint8_t span_victim;     /* the one of them that lost its capacity last */
     uint32_t visits_left;    /* front/purge.c: slow-path visits until the next look at the clock */
     uint32_t visits_gap;     /* what it was set to */
+    uint32_t visits_fast;    /* visits since the clock last moved */
     uint64_t visited_ms;     /* the last look */
     uint64_t watched_ms;     /* since when the thread is watched */
     uint8_t watch_flushes;   /* times that its bins were emptied since then */

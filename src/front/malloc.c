@@ -41,7 +41,7 @@ static void *fill_and_pop(struct hak_tcache *tc, hak_class_t cls) {
 void *hak_malloc_class(hak_class_t cls) {
     struct hak_tcache *tc = hak_thread_cache();
     if (hak_unlikely(tc == NULL)) return hak_thread_uncached_alloc(cls);
-    if (hak_unlikely(hak_thread_is_watched())) hak_purge_visit_watched(tc, cls);
+    if (hak_unlikely(hak_thread_is_watched())) hak_purge_visit_of(tc, cls);
     void *block = hak_bin_pop(&tc->bins[cls]);
     return block != NULL ? block : fill_and_pop(tc, cls);
 }
@@ -51,7 +51,7 @@ static void *malloc_span(size_t size, bool *zeroed) {
     hak_class_t cls = hak_sizeclass_of(size);
     struct hak_tcache *tc = hak_thread_cache();
     if (hak_unlikely(tc == NULL)) return hak_large_alloc(size, HAK_ALIGN_BYTES, zeroed);
-    hak_purge_visit(tc);
+    hak_purge_visit_of(tc, cls);
     void *block = hak_bin_pop(&tc->bins[cls]);
     if (block != NULL) return block;
     block = hak_large_alloc(hak_sizeclass_stride(cls), HAK_ALIGN_BYTES, zeroed);

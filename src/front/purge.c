@@ -33,7 +33,9 @@ static bool has_excess(void) {
     return hak_spans_idle() + hak_large_idle() > hak_purge_policy.keep_bytes;
 }
 
-/* A watch ends when all that is to go back should have gone: the rest is younger, or used again. */
+/* A watch ends when all that is to go back should have gone: the rest is younger, or used again. It
+ * also ends for a thread that calls so often that it would be slowed down: sooner or later its
+ * cache misses, and then it visits, or releases more, and is watched again. */
 static uint64_t watch_ms(void) {
     return 2 * hak_purge_policy.age_ms + HAK_WATCH_MS;
 }
@@ -64,6 +66,7 @@ void hak_purge_visit_slow(struct hak_tcache *tc) {
     uint32_t gap = now_ms == tc->visited_ms ? 2 * tc->visits_gap : 1;
     tc->visits_gap = gap < HAK_PURGE_VISITS ? gap : HAK_PURGE_VISITS;
     tc->visits_left = tc->visits_gap;
+    tc->visits_fast = now_ms == tc->visited_ms ? tc->visits_fast + tc->visits_gap : 0;
     tc->visited_ms = now_ms;
     if (hak_unlikely(hak_options.purge_thread)) hak_purge_start_thread();
     if (hak_thread_is_watched()) {
@@ -71,7 +74,8 @@ void hak_purge_visit_slow(struct hak_tcache *tc) {
         if (tc->watch_flushes == 0 && is_half) let_go(tc);
         if (tc->watch_flushes == 1 && !has_excess()) let_go(tc);
         bool is_over = hak_purge_is_due(now_ms, tc->watched_ms, watch_ms());
-        if (is_over || !has_excess()) hak_thread_unwatch();
+        bool is_busy = tc->visits_fast > HAK_WATCH_BUSY;
+        if (is_over || is_busy || !has_excess()) hak_thread_unwatch();
     }
     (void)step();
 }
@@ -80,7 +84,7 @@ static bool is_cold(const struct hak_tcache *tc, hak_class_t cls) {
     return (tc->watch_used[cls >> HAK_WORD_SHIFT] & hak_slab_bit(cls)) == 0;
 }
 
-void hak_purge_visit_watched(struct hak_tcache *tc, hak_class_t cls) {
+void hak_purge_visit_of(struct hak_tcache *tc, hak_class_t cls) {
     tc->watch_used[cls >> HAK_WORD_SHIFT] |= hak_slab_bit(cls);
     hak_purge_visit(tc);
 }

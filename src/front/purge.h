@@ -22,7 +22,7 @@ HAK_INLINE void hak_purge_visit(struct hak_tcache *tc) {
  * since the watch began, when the block should go to its slab, and a few blocks of such a class's
  * bin were sent ahead. So a burst that is freed leaves bins that hold no slabs back, even if the
  * thread makes no call afterwards. */
-void hak_purge_visit_watched(struct hak_tcache *tc, hak_class_t cls);
+void hak_purge_visit_of(struct hak_tcache *tc, hak_class_t cls);
 bool hak_purge_drain_cold(struct hak_tcache *tc, hak_class_t cls);
 
 /* After spans or big blocks were released. */

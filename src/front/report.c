@@ -6,6 +6,7 @@
 
 #include "include/hakmem.h"
 #include "src/front/text.h"
+#include "src/os/os.h"
 
 static void print_count(const char *name, uint64_t count) {
     struct hak_text text = {.length = 0};
@@ -19,6 +20,10 @@ void hak_report_print(void) {
     (void)hak_stats(&stats);
     struct hak_text text = {.length = 0};
     hak_text_add(&text, hak_build_info());
+    hak_text_print_line(&text);
+    text.length = 0;
+    hak_text_add(&text, "huge pages        ");
+    hak_text_add(&text, hak_os_huge_pages());
     hak_text_print_line(&text);
     print_count("heaps             ", stats.heaps);
     print_count("mapped bytes      ", stats.mapped_bytes);

@@ -6,6 +6,7 @@
 #include "src/contract/slots.h"
 #include "src/contract/supply.h"
 #include "src/front/init.h"
+#include "src/front/misuse.h"
 #include "src/front/thread.h"
 #include "src/meta/arena.h"
 
@@ -55,6 +56,7 @@ HAK_EXPORT size_t hak_purge(void) {
     hak_thread_flush(tc);
     hak_heap_empty_spares(&tc->heap);
     hak_supply_release_emptied(&tc->heap);
+    hak_misuse_check(tc);
     return hak_large_purge(HAK_PURGE_ALL, SIZE_MAX) + hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX);
 }
 

@@ -27,7 +27,7 @@ enum hak_owner {
     HAK_OWNER_BIG,
 };
 
-/* Constant from acquire to release. */
+/* Constant from acquire to release, but for resize, when the caller is the sole holder. */
 struct hak_span {
     char *base;
     size_t bytes;

@@ -9,10 +9,9 @@
  * memory and RLIMIT_AS, so one single-level map serves where a map of the whole address space
  * could not be reserved (`ulimit -v`); the map's pages are memory only where spans are.
  *
- * An entry's tag is `heap id << 11 | bin offset`; xor with a heap's own tag gives the bin offset of
+ * An entry's tag is `heap id << 12 | bin offset`; xor with a heap's own tag gives the bin offset of
  * an own block, and more than any bin offset for everything else. Only the owner of a heap id sees
- * that id match, so a stale tag always reads as remote. docs/design.md has the
- * measurements.
+ * that id match, so a stale tag always reads as remote.
  */
 #ifndef HAK_META_TAGMAP_H
 #define HAK_META_TAGMAP_H

@@ -171,6 +171,23 @@ static void a_block_that_moves_gives_the_old_memory_back(void **state) {
     assert_true(statm_bytes(1) < before + 16 * MIB);
 }
 
+static void big_blocks_that_grow_again_and_again_do_not_pile_up(void **state) {
+    (void)state;
+    const size_t before = statm_bytes(1);
+    for (int i = 0; i < 100; i++) {
+        void *block = mem.malloc(3 * MIB / 2);
+        assert_non_null(block);
+        memset(block, 1, 3 * MIB / 2);
+        for (size_t size = 2 * MIB; size < 6 * MIB; size += 700000) {
+            block = mem.realloc(block, size);
+            assert_non_null(block);
+            memset(block, 2, size);
+        }
+        mem.free(block);
+    }
+    assert_true(statm_bytes(1) < before + 24 * MIB);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(null_allocates),
@@ -182,6 +199,7 @@ int main(void) {
         cmocka_unit_test(size_zero_frees_and_returns_null_without_an_error),
         cmocka_unit_test(size_zero_gives_the_memory_back),
         cmocka_unit_test(a_block_that_moves_gives_the_old_memory_back),
+        cmocka_unit_test(big_blocks_that_grow_again_and_again_do_not_pile_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

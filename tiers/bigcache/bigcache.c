@@ -6,8 +6,8 @@
  * key is its size class, eight to a doubling, and perhaps the call site. The newest may be in no
  * bucket yet: often it is the very next to be used. A request takes a kept
  * mapping at most an eighth larger. Else it takes the pages of one that does not fit: the front
- * part of the smallest that is large enough, after neighbours were joined, or the largest with more
- * mapped beside it; so resident pages serve the next request whatever its size. What is kept is
+ * part of the smallest that is large enough, after neighbours were joined, or those of several,
+ * moved together; so resident pages serve the next request whatever its size. What is kept is
  * bounded in bytes and age.
  *
  * Live and kept mappings are in the table of table.h. One lock over all; no system call is made
@@ -510,6 +510,33 @@ static size_t with_headroom(const struct big_span *block, size_t bytes) {
     return more <= PTRDIFF_MAX ? more : bytes;
 }
 
+/* Under the lock: the block grows over a kept mapping behind it, as the rest of a split is. */
+static bool grow_over_neighbour(struct big_span *block, size_t bytes) {
+    size_t missing = bytes - block->span.bytes;
+    struct big_span *next = big_of(hak_big_table_find(block->span.base + block->span.bytes));
+    if (next == NULL || !next->is_kept || next->span.bytes < missing) return false;
+    bool is_wide = next->span.bytes - missing >= HAK_BIGCACHE_SPLIT_BYTES;
+    if (!is_wide || split(next, missing) == NULL) unkeep(next);
+    hak_big_table_leave(&next->span);
+    hak_big_table_leave(&block->span);
+    block->span.bytes += next->span.bytes;
+    block->seams = (uint16_t)(block->seams + next->seams + 1);
+    hak_big_table_enter(&block->span);
+    hak_span_header_free(&next->span);
+    return true;
+}
+
+/* Pages that realloc adds are new: then kept ones are too many, and the oldest goes. */
+static struct big_span *surplus(void) {
+    size_t live_bytes = hak_big_table_bytes() - kept_bytes();
+    struct big_span *gone = big.oldest;
+    if (gone == NULL || kept_bytes() <= live_bytes / HAK_BIGCACHE_SLACK) return NULL;
+    unkeep(gone);
+    hak_big_table_leave(&gone->span);
+    big.evictions++;
+    return gone;
+}
+
 static void *bigcache_resize(void *block, size_t new_size, struct hak_span *span) {
     struct big_span *resized = big_of(span);
     size_t bytes = hak_round_up(new_size, hak_os_page_bytes());
@@ -517,8 +544,11 @@ static void *bigcache_resize(void *block, size_t new_size, struct hak_span *span
     size_t spare = span->bytes - bytes; /* huge when it grows */
     if (spare <= span->bytes >> HAK_BIGCACHE_STEP_SHIFT) return block;
     hak_lock_take(&big.lock);
-    bool is_live = !resized->is_kept && hak_big_table_leave(span);
+    bool is_live = !resized->is_kept && hak_big_table_find(block) == span;
+    bool is_done = is_live && bytes > span->bytes && grow_over_neighbour(resized, bytes);
+    if (is_live && !is_done) hak_big_table_leave(span);
     hak_lock_give(&big.lock);
+    if (is_done) return block;
     if (!is_live) return NULL;
     size_t want = bytes > span->bytes ? with_headroom(resized, bytes) : bytes;
     char *moved = hak_os_remap(block, span->bytes, want);
@@ -528,9 +558,12 @@ static void *bigcache_resize(void *block, size_t new_size, struct hak_span *span
         span->base = moved;
         span->bytes = want;
     }
+    struct big_span *gone = NULL;
     hak_lock_take(&big.lock);
     hak_big_table_enter(span);
+    if (moved != NULL && resized->is_growing) gone = surplus();
     hak_lock_give(&big.lock);
+    if (gone != NULL) unmap_span(gone);
     return moved;
 }
 

@@ -33,14 +33,12 @@ static void *direct_alloc(size_t size, size_t align, bool *zeroed) {
     if (bytes < size || bytes > PTRDIFF_MAX) return NULL;
     struct hak_span *span = hak_span_header_alloc();
     if (span == NULL) return NULL;
-    span->base = hak_os_map_aligned(bytes, align);
-    if (span->base == NULL) {
+    char *base = hak_os_map_aligned(bytes, align);
+    if (base == NULL) {
         hak_span_header_free(span);
         return NULL;
     }
-    span->bytes = bytes;
-    span->owner = HAK_OWNER_BIG;
-    span->zeroed = true;
+    *span = (struct hak_span){.base = base, .bytes = bytes, .owner = HAK_OWNER_BIG, .zeroed = true};
     enter(span);
     *zeroed = true;
     return span->base;

@@ -61,7 +61,8 @@ static void set_count(uint32_t from, uint32_t to) {
     if (!atomic_compare_exchange_strong(&l25.count, &from, to)) return;
     atomic_store_explicit(&l25.quiet, 0, memory_order_relaxed);
     uint32_t peak = atomic_load_explicit(&l25.count_peak, memory_order_relaxed);
-    if (to > peak) atomic_store_explicit(&l25.count_peak, to, memory_order_relaxed);
+    while (to > peak && !atomic_compare_exchange_weak(&l25.count_peak, &peak, to)) {
+    }
 }
 
 /* At the end of a window of visits: split where many had to wait, merge after long quiet. */
