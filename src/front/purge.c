@@ -67,6 +67,7 @@ void hak_purge_visit_slow(struct hak_tcache *tc) {
     tc->visits_gap = gap < HAK_PURGE_VISITS ? gap : HAK_PURGE_VISITS;
     tc->visits_left = tc->visits_gap;
     tc->visits_fast = now_ms == tc->visited_ms ? tc->visits_fast + tc->visits_gap : 0;
+    if (now_ms != tc->visited_ms) tc->is_busy = false;
     tc->visited_ms = now_ms;
     if (hak_unlikely(hak_options.purge_thread)) hak_purge_start_thread();
     if (hak_thread_is_watched()) {
@@ -74,8 +75,8 @@ void hak_purge_visit_slow(struct hak_tcache *tc) {
         if (tc->watch_flushes == 0 && is_half) let_go(tc);
         if (tc->watch_flushes == 1 && !has_excess()) let_go(tc);
         bool is_over = hak_purge_is_due(now_ms, tc->watched_ms, watch_ms());
-        bool is_busy = tc->visits_fast > HAK_WATCH_BUSY;
-        if (is_over || is_busy || !has_excess()) hak_thread_unwatch();
+        tc->is_busy = tc->visits_fast > HAK_WATCH_BUSY;
+        if (is_over || tc->is_busy || !has_excess()) hak_thread_unwatch();
     }
     (void)step();
 }
@@ -105,7 +106,7 @@ bool hak_purge_drain_cold(struct hak_tcache *tc, hak_class_t cls) {
 
 void hak_purge_note(struct hak_tcache *tc) {
     tc->heap.has_released = false;
-    if (hak_thread_is_watched() || !has_excess()) return;
+    if (hak_thread_is_watched() || tc->is_busy || !has_excess()) return;
     if (hak_purge_policy.age_ms > HAK_WATCH_AGE_MS) return; /* "never": natural visits will do */
     tc->watched_ms = hak_os_now_ms();
     tc->watch_flushes = 0;
