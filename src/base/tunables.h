@@ -12,7 +12,7 @@
  * sees a slab; a bin that is too large holds memory that no other thread can use. A bin that both
  * overflows and runs empty is too small: it doubles, up to MAX, and all such bins together up to
  * WIDE beyond their first capacity. On 1000 blocks of 2-64 KiB replaced at random this takes a
- * quarter of the time of the first capacity, and half the memory: fewer blocks go round. */
+ * third of the time of the first capacity, and half the memory: fewer blocks go round. */
 #define HAK_BIN_CAP_BYTES     ((uint32_t)64 * 1024)
 #define HAK_BIN_CAP_BYTES_MAX ((uint32_t)1024 * 1024)
 #define HAK_BIN_WIDE_BYTES    ((uint32_t)8 * 1024 * 1024)

@@ -6,8 +6,6 @@
 
 #include "src/contract/purge.h"
 #include "src/contract/slots.h"
-#include "src/contract/supply.h"
-#include "src/front/misuse.h"
 #include "src/front/options.h"
 #include "src/os/lock.h"
 #include "src/os/os.h"
@@ -33,9 +31,7 @@ static bool has_excess(void) {
     return hak_spans_idle() + hak_large_idle() > hak_purge_policy.keep_bytes;
 }
 
-/* A watch ends when all that is to go back should have gone: the rest is younger, or used again. It
- * also ends for a thread that calls so often that it would be slowed down: sooner or later its
- * cache misses, and then it visits, or releases more, and is watched again. */
+/* A watch ends when all that is to go back should have gone: the rest is younger, or used again. */
 static uint64_t watch_ms(void) {
     return 2 * hak_purge_policy.age_ms + HAK_WATCH_MS;
 }
@@ -53,11 +49,7 @@ static size_t step(void) {
  * hold back goes to the span source, to be given back with the rest. */
 static void let_go(struct hak_tcache *tc) {
     tc->watch_flushes++;
-    hak_heap_drain(&tc->heap);
-    hak_thread_flush(tc);
-    hak_heap_empty_spares(&tc->heap);
-    hak_supply_release_emptied(&tc->heap);
-    hak_misuse_check(tc);
+    hak_thread_let_go(tc);
 }
 
 void hak_purge_visit_slow(struct hak_tcache *tc) {
@@ -75,6 +67,8 @@ void hak_purge_visit_slow(struct hak_tcache *tc) {
         if (tc->watch_flushes == 0 && is_half) let_go(tc);
         if (tc->watch_flushes == 1 && !has_excess()) let_go(tc);
         bool is_over = hak_purge_is_due(now_ms, tc->watched_ms, watch_ms());
+        /* A thread that calls so often would be slowed down. Sooner or later its cache misses, and
+         * then it visits, or releases more, and is watched again. */
         tc->is_busy = tc->visits_fast > HAK_WATCH_BUSY;
         if (is_over || tc->is_busy || !has_excess()) hak_thread_unwatch();
     }
@@ -130,6 +124,7 @@ static void *run_thread(void *unused) {
 }
 
 void hak_purge_start_thread(void) {
+    if (atomic_load_explicit(&has_thread, memory_order_relaxed)) return; /* most visits */
     if (atomic_exchange(&has_thread, true)) return;
     sigset_t all, before;
     pthread_attr_t attr;

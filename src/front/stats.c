@@ -4,9 +4,7 @@
  */
 #include "include/hakmem.h"
 #include "src/contract/slots.h"
-#include "src/contract/supply.h"
 #include "src/front/init.h"
-#include "src/front/misuse.h"
 #include "src/front/thread.h"
 #include "src/meta/arena.h"
 
@@ -52,11 +50,7 @@ HAK_EXPORT int hak_stats(struct hak_stats *out) {
 HAK_EXPORT size_t hak_purge(void) {
     struct hak_tcache *tc = hak_thread_cache();
     if (tc == NULL) return 0;
-    hak_heap_drain(&tc->heap);
-    hak_thread_flush(tc);
-    hak_heap_empty_spares(&tc->heap);
-    hak_supply_release_emptied(&tc->heap);
-    hak_misuse_check(tc);
+    hak_thread_let_go(tc);
     return hak_large_purge(HAK_PURGE_ALL, SIZE_MAX) + hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX);
 }
 

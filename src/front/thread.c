@@ -117,6 +117,14 @@ void hak_thread_flush(struct hak_tcache *tc) {
     hak_supply_release_emptied(&tc->heap);
 }
 
+void hak_thread_let_go(struct hak_tcache *tc) {
+    hak_heap_drain(&tc->heap);
+    hak_thread_flush(tc);
+    hak_heap_empty_spares(&tc->heap);
+    hak_supply_release_emptied(&tc->heap);
+    hak_misuse_check(tc);
+}
+
 static void at_thread_exit(void *arg) {
     struct hak_tcache *tc = arg;
     hak_thread_flush(tc);

@@ -39,6 +39,10 @@ void *hak_thread_uncached_alloc(hak_class_t cls);
 /* Empties the thread's bins and posts its remote frees. */
 void hak_thread_flush(struct hak_tcache *tc);
 
+/* Hands back all that the thread holds beyond what its program uses: remote frees that others
+ * posted, the bins, its own remote frees, spare slabs. */
+void hak_thread_let_go(struct hak_tcache *tc);
+
 /* All caches ever created, for audit and stats. */
 struct hak_tcache *hak_thread_first(void);
 

@@ -9,6 +9,7 @@
 #include "src/meta/tagmap.h"
 
 #include "src/base/bits.h"
+#include "src/base/tunables.h"
 #include "src/os/lock.h"
 #include "src/os/os.h"
 
@@ -59,7 +60,7 @@ bool hak_tagmap_init(void) {
     window.end = HAK_WINDOW_BASE + bytes;
     /* The kernel chose the map's address at random: fold its bits into a place in the lower half
      * of what is left. */
-    uint64_t random = (uint64_t)((uintptr_t)hak_tagmap.entries >> 12) * 0x9e3779b97f4a7c15u;
+    uint64_t random = (uint64_t)((uintptr_t)hak_tagmap.entries >> 12) * HAK_HASH_MULTIPLIER;
     uintptr_t places = (bytes / 2 - skip) >> HAK_SUPERSLAB_SHIFT;
     window.cursor = HAK_WINDOW_BASE + skip + ((random >> 32) % places << HAK_SUPERSLAB_SHIFT);
     return true;

@@ -4,15 +4,16 @@
  *
  * A kept mapping is on two lists: by age, and in a bucket of a hash table (FNV-1a, chained) whose
  * key is its size class, eight to a doubling, and perhaps the call site. The newest may be in no
- * bucket yet: often it is the very next to be used. A request takes a kept
- * mapping at most an eighth larger. Else it takes the pages of one that does not fit: the front
- * part of the smallest that is large enough, after neighbours were joined, or those of several,
- * moved together; so resident pages serve the next request whatever its size. What is kept is
- * bounded in bytes and age.
+ * bucket yet: often it is the very next to be used. A request takes a kept mapping at most an
+ * eighth larger. Else it takes the pages of some that do not fit: the front part of the smallest
+ * that is large enough, after neighbours were joined, or those of several, moved together; so
+ * resident pages serve the next request whatever its size. What is kept is bounded in bytes and
+ * age.
  *
- * Live and kept mappings are in the table of table.h. One lock over all; no system call is made
- * under it but for a larger bucket array. Fork: the truth is the list `newest` -> `older`, which
- * changes by single stores; the child makes everything else anew from it.
+ * Live and kept mappings are in the table of table.h. One lock over all; blocks are mapped, moved
+ * and unmapped without it, and only the bucket array and span headers may want the kernel under it.
+ * Fork: the truth is the list `newest` -> `older`, which changes by single stores; the child makes
+ * everything else anew from it.
  */
 #include "src/base/bits.h"
 #include "src/base/tunables.h"
@@ -239,14 +240,22 @@ static void join_neighbours(void) {
     }
 }
 
-/* The smallest kept mapping that is large enough, else the largest; NULL when none is kept. */
-static struct big_span *find_best(size_t bytes) {
-    struct big_span *best = big.newest;
+/* Whether its pages can be moved: not where the kernel has several mappings and moves only one. */
+static bool is_movable(const struct big_span *kept) {
+    return kept->seams == 0 || big.moves_many;
+}
+
+/* The smallest kept mapping that is large enough, else the largest; NULL when there is none. */
+static struct big_span *find_best(size_t bytes, bool must_move) {
+    struct big_span *best = NULL;
     unsigned tries = HAK_BIGCACHE_TRIES;
-    for (struct big_span *kept = best; kept != NULL && tries > 0; kept = kept->older, tries--) {
+    for (struct big_span *kept = big.newest; kept != NULL && tries > 0;
+         kept = kept->older, tries--) {
+        if (must_move && !is_movable(kept)) continue;
+        size_t best_bytes = best == NULL ? 0 : best->span.bytes;
         bool is_enough = kept->span.bytes >= bytes;
-        bool is_larger = kept->span.bytes > best->span.bytes;
-        if (best->span.bytes < bytes ? is_larger : is_enough && !is_larger) best = kept;
+        bool is_larger = kept->span.bytes > best_bytes;
+        if (best_bytes < bytes ? is_larger : is_enough && !is_larger) best = kept;
     }
     return best;
 }
@@ -274,6 +283,21 @@ static struct big_span *split(struct big_span *kept, size_t bytes) {
     return kept;
 }
 
+/* A kept mapping becomes a block of `bytes`, without what it has over if that is worth keeping. */
+static void cut(struct big_span *kept, size_t bytes) {
+    bool is_wide = kept->span.bytes - bytes >= HAK_BIGCACHE_SPLIT_BYTES;
+    if (!is_wide || split(kept, bytes) == NULL) unkeep(kept);
+}
+
+/* Under the lock: the oldest kept mapping is out of everything, for the caller to unmap. */
+static struct big_span *evict_oldest(void) {
+    struct big_span *gone = big.oldest;
+    unkeep(gone);
+    hak_big_table_leave(&gone->span);
+    big.evictions++;
+    return gone;
+}
+
 /* ---- blocks ---- */
 
 static void unmap_span(struct big_span *gone) {
@@ -297,29 +321,13 @@ static int bigcache_init(void) {
     return 0;
 }
 
-/* Whether its pages can be moved: not where the kernel has several mappings and moves only one. */
-static bool is_movable(const struct big_span *kept) {
-    return kept->seams == 0 || big.moves_many;
-}
-
-static struct big_span *find_largest_movable(void) {
-    struct big_span *largest = NULL;
-    unsigned tries = HAK_BIGCACHE_TRIES;
-    for (struct big_span *kept = big.newest; kept != NULL && tries > 0;
-         kept = kept->older, tries--) {
-        bool is_larger = largest == NULL || kept->span.bytes > largest->span.bytes;
-        if (is_larger && is_movable(kept)) largest = kept;
-    }
-    return largest;
-}
-
 /* Takes up to PIECES kept mappings, the largest first, until they have `bytes`; what the last one
  * has over stays kept. Returns their number. */
 static unsigned take_pieces(struct big_span *pieces[], size_t bytes) {
     unsigned count = 0;
     size_t sum = 0;
     while (sum < bytes && count < HAK_BIGCACHE_PIECES) {
-        struct big_span *piece = find_largest_movable();
+        struct big_span *piece = find_best(SIZE_MAX, true);
         if (piece == NULL) break;
         bool is_whole = piece->span.bytes <= bytes - sum;
         if (is_whole || split(piece, bytes - sum) == NULL) unkeep(piece);
@@ -395,10 +403,10 @@ static struct big_span *gather(size_t bytes) {
 
 /* No kept mapping fits: a part of a larger one, else pages of smaller ones; gives the lock. */
 static struct big_span *alloc_unfit(size_t bytes) {
-    struct big_span *best = find_best(bytes);
+    struct big_span *best = find_best(bytes, false);
     if (best != NULL && best->span.bytes < bytes) {
         join_neighbours();
-        best = find_best(bytes);
+        best = find_best(bytes, false);
     }
     size_t best_bytes = best == NULL ? 0 : best->span.bytes;
     size_t live_bytes = hak_big_table_bytes() - kept_bytes();
@@ -423,8 +431,7 @@ static struct big_span *alloc_kept(size_t bytes, size_t align) {
     if (found == NULL && align <= hak_os_page_bytes()) return alloc_unfit(bytes);
     if (found != NULL) {
         big.hits++;
-        bool is_wide = found->span.bytes - bytes >= HAK_BIGCACHE_SPLIT_BYTES;
-        if (!is_wide || split(found, bytes) == NULL) unkeep(found);
+        cut(found, bytes);
     }
     hak_lock_give(&big.lock);
     return found;
@@ -464,12 +471,14 @@ static struct big_span *keep(struct big_span *freed) {
     if (hak_unlikely(sum > most || is_patchwork)) {
         bool is_enough =
             !is_patchwork && big.oldest != NULL && sum - big.oldest->span.bytes <= most;
-        gone = is_enough ? big.oldest : freed;
-        if (is_enough) unkeep(gone);
-        hak_big_table_leave(&gone->span);
-        big.evictions++;
+        if (!is_enough) {
+            hak_big_table_leave(&freed->span);
+            big.evictions++;
+            return freed;
+        }
+        gone = evict_oldest();
     }
-    if (gone != freed) keep_newest(freed);
+    keep_newest(freed);
     return gone;
 }
 
@@ -515,8 +524,7 @@ static bool grow_over_neighbour(struct big_span *block, size_t bytes) {
     size_t missing = bytes - block->span.bytes;
     struct big_span *next = big_of(hak_big_table_find(block->span.base + block->span.bytes));
     if (next == NULL || !next->is_kept || next->span.bytes < missing) return false;
-    bool is_wide = next->span.bytes - missing >= HAK_BIGCACHE_SPLIT_BYTES;
-    if (!is_wide || split(next, missing) == NULL) unkeep(next);
+    cut(next, missing);
     hak_big_table_leave(&next->span);
     hak_big_table_leave(&block->span);
     block->span.bytes += next->span.bytes;
@@ -529,12 +537,8 @@ static bool grow_over_neighbour(struct big_span *block, size_t bytes) {
 /* Pages that realloc adds are new: then kept ones are too many, and the oldest goes. */
 static struct big_span *surplus(void) {
     size_t live_bytes = hak_big_table_bytes() - kept_bytes();
-    struct big_span *gone = big.oldest;
-    if (gone == NULL || kept_bytes() <= live_bytes / HAK_BIGCACHE_SLACK) return NULL;
-    unkeep(gone);
-    hak_big_table_leave(&gone->span);
-    big.evictions++;
-    return gone;
+    if (big.oldest == NULL || kept_bytes() <= live_bytes / HAK_BIGCACHE_SLACK) return NULL;
+    return evict_oldest();
 }
 
 static void *bigcache_resize(void *block, size_t new_size, struct hak_span *span) {
@@ -592,11 +596,7 @@ static size_t purge_oldest(uint64_t now_ms, uint64_t age_ms) {
     struct big_span *gone = big.oldest;
     if (gone != NULL && gone->freed_ms == 0) gone->freed_ms = now_ms;
     if (gone != NULL && !hak_purge_is_due(now_ms, gone->freed_ms, age_ms)) gone = NULL;
-    if (gone != NULL) {
-        unkeep(gone);
-        hak_big_table_leave(&gone->span);
-        big.evictions++;
-    }
+    if (gone != NULL) evict_oldest();
     hak_lock_give(&big.lock);
     if (gone == NULL) return 0;
     size_t bytes = gone->span.bytes;

@@ -94,6 +94,12 @@ static void count_kept(struct shard *shard, size_t bytes, bool is_more) {
     atomic_fetch_add_explicit(&hak_idle.l25, is_more ? bytes : -bytes, memory_order_relaxed);
 }
 
+/* Under the lock. */
+static void count_live(struct shard *shard, int count, size_t bytes) {
+    shard->live_count += count;
+    shard->live_bytes += count * (int64_t)bytes;
+}
+
 static int l25_init(void) {
     return 0;
 }
@@ -114,15 +120,13 @@ static void *l25_alloc(size_t size, size_t align, bool *zeroed) {
     size_t bytes = found != NULL ? found->span.bytes : slabs << HAK_SLAB_SHIFT;
     shard->hits += found != NULL;
     shard->misses += found == NULL;
-    shard->live_count++;
-    shard->live_bytes += (int64_t)bytes;
+    count_live(shard, 1, bytes);
     hak_lock_give(&shard->lock);
     if (found == NULL) {
         found = (struct l25_span *)(void *)hak_spans_acquire(bytes, align, HAK_OWNER_L25);
         if (found == NULL) {
             hak_lock_take(&shard->lock);
-            shard->live_count--;
-            shard->live_bytes -= (int64_t)bytes;
+            count_live(shard, -1, bytes);
             hak_lock_give(&shard->lock);
             return NULL;
         }
@@ -143,8 +147,7 @@ static bool l25_free(void *block, struct hak_span *span) {
     hak_tagmap_tag_first(span, 0);
     freed->freed_ms = hak_os_now_ms();
     struct shard *shard = enter();
-    shard->live_count--;
-    shard->live_bytes -= (int64_t)bytes;
+    count_live(shard, -1, bytes);
     bool has_room = shard->kept_bytes + bytes <= HAK_L25_KEEP_BYTES / shard_count() &&
                     hak_idle_of(&hak_idle.l25) + bytes <= HAK_L25_KEEP_BYTES;
     if (has_room) {

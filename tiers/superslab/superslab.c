@@ -108,6 +108,13 @@ static void take_slabs(struct group *group, unsigned i, uint32_t mask) {
     note_runs(group, i);
 }
 
+/* Taken for a span, which may write them. */
+static void use_slabs(struct group *group, unsigned i, uint32_t mask) {
+    take_slabs(group, i, mask);
+    group->superslabs[i].dirty |= mask;
+    group->superslabs[i].resident |= mask;
+}
+
 static void free_slabs(struct group *group, unsigned i, uint32_t mask) {
     struct superslab *ss = &group->superslabs[i];
     hak_assert((ss->free & mask) == 0);
@@ -180,9 +187,7 @@ static bool take_run(struct hak_span *span, size_t bytes, unsigned order) {
         span->base = ss->base + ((size_t)index << HAK_SLAB_SHIFT);
         span->zeroed = (ss->dirty & mask) == 0;
         span->source = group;
-        take_slabs(group, i, mask);
-        ss->dirty |= mask;
-        ss->resident |= mask;
+        use_slabs(group, i, mask);
     }
     hak_lock_give(&groups.lock);
     return group != NULL;
@@ -246,9 +251,7 @@ static bool superslab_resize(struct hak_span *span, size_t bytes) {
     uint32_t added = new_mask & ~old_mask;
     bool done = index + want <= HAK_SUPERSLAB_SLABS && (ss->free & added) == added;
     if (done && added != 0) {
-        take_slabs(group, i, added);
-        ss->dirty |= added;
-        ss->resident |= added;
+        use_slabs(group, i, added);
         span->zeroed = false;
     } else if (done) {
         free_slabs(group, i, old_mask & ~new_mask);
@@ -287,8 +290,7 @@ static size_t purge_run(struct group *group, unsigned i) {
     hak_lock_give(&groups.lock);
     bool done = hak_os_purge(ss->base + ((size_t)index << HAK_SLAB_SHIFT), bytes, &zeroed);
     hak_lock_take(&groups.lock);
-    ss->resident &=
-        ~run; /* also where it cannot be given back, as when it is locked: never again */
+    ss->resident &= ~run; /* even if refused, as locked pages are: it is not tried for ever */
     if (zeroed) ss->dirty &= ~run;
     uint64_t freed_ms = ss->freed_ms;
     free_slabs(group, i, run);
@@ -296,7 +298,7 @@ static size_t purge_run(struct group *group, unsigned i) {
     return done ? bytes : 0;
 }
 
-/* Whether nothing of a superslab is in use, and nothing has been since `before_ms`. */
+/* Whether nothing of a superslab is in use, and nothing has been for so long. */
 static bool is_unused(const struct group *group, unsigned i, uint64_t now_ms, uint64_t age_ms) {
     const struct superslab *ss = &group->superslabs[i];
     return (group->mapped >> i & 1) != 0 && ss->free == ALL_SLABS &&
@@ -359,7 +361,8 @@ static size_t purge_all(size_t bytes_max) {
     return bytes;
 }
 
-/* One step: looks at the superslabs of one group, from where the last step ended. */
+/* One step: looks at a few groups, from where the last step ended, for one superslab with something
+ * due. */
 static size_t purge_some(size_t bytes_max) {
     if (hak_spans_idle() <= hak_purge_policy.keep_bytes) return 0;
     uint64_t now_ms = hak_os_now_ms();
