@@ -1,30 +1,58 @@
 # SPDX-License-Identifier: MIT
 """records.py: runs.jsonl: one JSON object per line, written as it happens, read by the report.
 
-The first line is the session (plan, arms, rows, environment), then proofs, then runs, and at the
-end how it ended. A file that was cut off is a valid shorter file. schema.json says what a line is.
+The first line is the session (plan, arms, rows, environment), then come proofs, runs with the ends
+of their blocks, and at the end how it ended. Lines that belong together are written in one piece,
+the one that counts last; so a file whose writer was killed is a valid shorter one once its last,
+torn piece is cut off, and the session can go on. schema.json says what a line is.
 """
 
 import json
 from pathlib import Path
 
 SCHEMA = {"schema": "allocbench", "v": 1}
+ACCOMPANYING = ("hist",)  # lines that count only with the line after them
 
 
-class Writer:
+class Journal:
+    """runs.jsonl of a session. `lines`: what it holds; `write` appends."""
+
     def __init__(self, path):
-        self.file = open(path, "x", encoding="utf-8")
+        path = Path(path)
         self.lines = []
+        if path.exists():
+            kept, self.lines = whole(path.read_bytes())
+            with open(path, "r+b") as f:
+                f.truncate(kept)
+        self.file = open(path, "a", encoding="utf-8")
 
-    def write(self, **fields):
-        line = SCHEMA | fields
-        self.lines.append(line)
-        self.file.write(json.dumps(line, separators=(",", ":")) + "\n")
+    def write(self, *records):
+        lines = [SCHEMA | record for record in records]
+        self.lines += lines
+        text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        self.file.write(text)
         self.file.flush()
 
     def close(self):
         self.file.close()
 
 
+def whole(data):
+    """(bytes that are whole pieces, their lines) of a file that may be torn at its end."""
+    kept, place, lines, pending = 0, 0, [], []
+    while (end := data.find(b"\n", place)) >= 0:
+        try:
+            line = json.loads(data[place:end])
+        except ValueError:
+            break
+        place = end + 1
+        pending.append(line)
+        if line["rec"] not in ACCOMPANYING:
+            kept = place
+            lines += pending
+            pending = []
+    return kept, lines
+
+
 def read(path):
-    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    return whole(Path(path).read_bytes())[1]

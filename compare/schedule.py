@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """schedule.py: the order of the runs: randomised complete blocks.
 
-Called by the runner. In a block every (row, arm) comes once: rows in random order, and the arms of
-a row one after the other, so that a ratio within a block compares neighbours in time. The order of
-the arms is a Williams square (Williams 1949) with shuffled rows and names: over its rows each arm
-takes each position, and follows each other arm, equally often. A seed decides everything.
+Called by the runner. A block is one row under all arms, one after the other, so that a ratio within
+a block compares neighbours in time; a round has one block of each row that is still open, in random
+order. The order of the arms is a Williams square (Williams 1949) with shuffled rows and names: over
+its rows each arm takes each position, and follows each other arm, equally often. With few arms a
+block may be a palindrome instead (ABBA, BAAB): each arm runs twice, at the same mean position, so
+that a drift of the machine cancels within the block. Everything follows from the seed and the
+numbers of round and row, not from what ran before: a session that was killed goes on in the same
+order.
 """
 
 import random
@@ -22,21 +26,23 @@ def williams_square(n):
 
 
 class Schedule:
-    def __init__(self, row_count, arm_count, seed):
-        self.random = random.Random(seed)
-        self.row_count = row_count
-        self.orders = []
-        for _ in range(row_count):
-            names = self.random.sample(range(arm_count), arm_count)
-            square = williams_square(arm_count)
-            self.random.shuffle(square)
-            self.orders.append([[names[x] for x in order] for order in square])
+    def __init__(self, arm_count, seed, palindromes=False):
+        self.arm_count, self.seed = arm_count, seed
+        self.palindromes = palindromes
 
-    def block(self, number):
-        """The (row, arm) index pairs of one block, in the order they are to be run."""
-        rows = self.random.sample(range(self.row_count), self.row_count)
-        cells = []
-        for row in rows:
-            orders = self.orders[row]
-            cells += [(row, arm) for arm in orders[number % len(orders)]]
-        return cells
+    def draw(self, *place):
+        return random.Random(f"{self.seed} {place}")
+
+    def rows(self, rows, number):
+        """The rows of round `number`, shuffled."""
+        rows = sorted(rows)
+        return self.draw("rows", number).sample(rows, len(rows))
+
+    def arms(self, row, number):
+        """The arms of the row's block `number`, in the order they are to be run."""
+        draw = self.draw("arms", row)
+        names = draw.sample(range(self.arm_count), self.arm_count)
+        square = williams_square(self.arm_count)
+        draw.shuffle(square)
+        order = [names[x] for x in square[number % len(square)]]
+        return order + order[::-1] if self.palindromes else order

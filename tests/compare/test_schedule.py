@@ -25,23 +25,33 @@ class Square(unittest.TestCase):
 
 
 class Blocks(unittest.TestCase):
-    def test_a_block_has_every_cell_once(self):
-        schedule = Schedule(5, 8, 1)
+    def test_a_block_has_every_arm_once(self):
+        schedule = Schedule(8, 1)
         for number in range(20):
-            cells = schedule.block(number)
-            self.assertEqual(sorted(cells), list(itertools.product(range(5), range(8))))
+            self.assertEqual(sorted(schedule.arms(3, number)), list(range(8)))
 
-    def test_the_arms_of_a_row_are_neighbours(self):
-        rows = [row for row, _ in Schedule(6, 3, 1).block(0)]
-        self.assertEqual(len(list(itertools.groupby(rows))), 6)
+    def test_a_round_has_every_open_row_once(self):
+        for number in range(20):
+            self.assertEqual(sorted(Schedule(2, 1).rows([4, 0, 7], number)), [0, 4, 7])
 
-    def test_the_seed_decides(self):
-        def blocks(seed):
-            schedule = Schedule(5, 4, seed)
-            return [schedule.block(n) for n in range(4)]
+    def test_a_palindrome_runs_each_arm_twice_around_its_middle(self):
+        for number in range(6):
+            order = Schedule(2, 5, palindromes=True).arms(0, number)
+            self.assertEqual(order, order[::-1])
+            self.assertEqual(sorted(order), [0, 0, 1, 1])
 
-        self.assertEqual(blocks(7), blocks(7))
-        self.assertNotEqual(blocks(7), blocks(8))
+    def test_both_arms_come_first_equally_often(self):
+        first = [Schedule(2, 5, palindromes=True).arms(0, number)[0] for number in range(8)]
+        self.assertEqual(sum(first), 4)
+
+    def test_the_seed_decides_and_nothing_else(self):
+        def orders(seed):
+            schedule = Schedule(4, seed)
+            return [(schedule.rows(range(5), n), schedule.arms(2, n)) for n in range(4)]
+
+        self.assertEqual(orders(7), orders(7))
+        self.assertEqual(orders(7)[3][1], Schedule(4, 7).arms(2, 3))
+        self.assertNotEqual(orders(7), orders(8))
 
 
 if __name__ == "__main__":
