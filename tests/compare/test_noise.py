@@ -80,7 +80,8 @@ class Preflight(unittest.TestCase):
     def test_stolen_time_counts_from_one_percent(self):
         for stolen, count in ((1, 0), (3, 1)):
             self.machine.write("stat", CALM["stat"])
-            self.machine.later = [{"stat": f"cpu  1000 0 500 {8200 - stolen} 10 0 5 {stolen} 0 0\n"}]
+            text = f"cpu  1000 0 500 {8200 - stolen} 10 0 5 {stolen} 0 0\n"
+            self.machine.later = [{"stat": text}]
             self.assertEqual(len(noise.preflight()), count, stolen)
 
     def test_another_process_is_named_but_not_ourselves(self):
