@@ -124,6 +124,7 @@ def absolute(words):
 
 def plan(args, options):
     options = absolute(options)
+    os.environ.pop("HAK_BENCH_ARGS", None)  # no job would see it
     with tempfile.TemporaryDirectory() as scratch:
         bench = bench_compare.parse(options)
         rows, absent = bench_compare.chosen_rows(bench, scratch)

@@ -22,7 +22,7 @@ from pathlib import Path
 TOOLS = ("munged", "slurmctld", "slurmd", "sbatch", "sinfo", "scancel")
 SKIPPED = 77
 SUBREAPER, DEATH_SIGNAL = 36, 1  # prctl's
-START_S = 30
+START_S, END_S = 30, 10
 
 CONFIGURATION = """
 ClusterName=loopback
@@ -87,24 +87,24 @@ def descendants(pid):
 
 
 def end_all():
-    """Ends everything below this process; twice, for what was being started meanwhile."""
-    for _ in range(2):
+    """Ends and reaps everything below this process, what is being started meanwhile too."""
+    end = time.monotonic() + END_S
+    while time.monotonic() < end:
         for pid in descendants(os.getpid()):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        time.sleep(0.1)
-    while True:
         try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                return
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         except ChildProcessError:
-            return
+            return  # there is nobody left
+        time.sleep(0.05)
 
 
-def stop(number, _):
-    raise SystemExit(128 + number)  # and `__exit__` cleans up
+def stop(*_):
+    raise KeyboardInterrupt  # what unittest lets pass; `__exit__` cleans up
 
 
 class Cluster:
@@ -113,7 +113,7 @@ class Cluster:
             signal.signal(number, stop)
         prctl(SUBREAPER, 1)  # a job outlives slurmd; it becomes ours
         self.temporary = tempfile.TemporaryDirectory(prefix="loopback-cluster-")
-        self.folder = Path(self.temporary.name)
+        self.folder, self.daemons = Path(self.temporary.name), []
         try:
             self.start()
         except BaseException:
@@ -123,6 +123,8 @@ class Cluster:
 
     def __exit__(self, *_):
         end_all()
+        for one in self.daemons:
+            one.wait()
         self.temporary.cleanup()
 
     def start(self):
@@ -148,8 +150,10 @@ class Cluster:
 
     def daemon(self, *command):
         with open(self.folder / f"{command[0]}.out", "wb") as out:
-            subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, stdout=out,
-                             stderr=out, preexec_fn=lambda: prctl(DEATH_SIGNAL, signal.SIGKILL))
+            one = subprocess.Popen(
+                command, env=self.env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                preexec_fn=lambda: prctl(DEATH_SIGNAL, signal.SIGKILL))
+        self.daemons.append(one)
 
     def tool(self, *command):
         return subprocess.run(command, env=self.env, capture_output=True, text=True,

@@ -2,11 +2,10 @@
 """small_campaign.py: two jobs of the real command line, for the tests of batch systems.
 
 Called by test_campaign_slurm.py and test_campaign_parallel.py. The environment names the programs:
-HAK_BENCH_LAUNCH, HAK_BENCH_PROBE, HAK_BENCH_PAIRS. The peers are glibc and a copy of it.
+HAK_BENCH_LAUNCH, HAK_BENCH_PROBE, HAK_BENCH_PAIRS, HAK_BENCH_LIB. The only peer is glibc.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +13,9 @@ from pathlib import Path
 import jsonschema
 import support
 
-import arms
 import records
 
-BLOCKS = 4
+BLOCKS = 2
 ROW = "pairs 64 B"
 CAMPAIGN = [sys.executable, str(support.COMPARE / "campaign.py")]
 PEERS = """
@@ -34,12 +32,10 @@ class SmallCampaign:
         self.env = os.environ | {"HAK_BENCH_ARGS": "--no-such-option"}  # jobs do not read it
         peers = Path(folder) / "peers.toml"
         peers.write_text(PEERS)
-        copy = Path(folder) / "libcopy.so"
-        shutil.copy(arms.loader_cache()["libc.so.6"], copy)
         self.call("plan", "--jobs", "2", "--split", "blocks", "--out", str(self.folder),
                   "--launch", support.LAUNCH, "--probe", support.PROBE,
                   "--bench", os.environ["HAK_BENCH_PAIRS"], "--peers", str(peers),
-                  "--peer", f"copy={copy}", "--only", f"^{ROW}$", "--blocks", str(BLOCKS),
+                  "--lib", "ours", os.environ["HAK_BENCH_LIB"], "--only", f"^{ROW}$", "--blocks", str(BLOCKS),
                   "--seed", "11", "--force")
 
     def call(self, *words, env=None, status=0):
@@ -57,7 +53,7 @@ class SmallCampaign:
         validator = jsonschema.Draft202012Validator(support.schema())
         for line in lines:
             validator.validate(line)
-        runs = [x for x in lines if x["rec"] == "run" and x["arm"] == "copy"]
+        runs = [x for x in lines if x["rec"] == "run" and x["arm"] == "ours"]
         test.assertEqual({x["block"] for x in runs if x["valid"]}, set(range(BLOCKS)))
         test.assertEqual(len(lines[0]["jobs"]), 2)
         test.assertEqual(len(lines[0]["machines"]), 1)

@@ -30,7 +30,7 @@ class Slurm(unittest.TestCase):
     def test_nothing_of_a_cluster_outlives_it(self):
         with cluster.Cluster() as slurm:
             script = slurm.folder / "sleeper.sh"
-            script.write_text("#!/bin/sh\nsleep 600 & sleep 600\n")
+            script.write_text("#!/bin/sh\nsleep 60 & sleep 60\n")
             slurm.tool("sbatch", f"--output={slurm.folder}/sleeper.out", str(script))
             slurm.wait("a job", lambda: len(cluster.descendants(cluster.os.getpid())) >= 6)
         self.assertEqual(cluster.descendants(cluster.os.getpid()), [])
