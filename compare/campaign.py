@@ -69,8 +69,10 @@ def open_jobs(folder, plan):
 
 def durations(result):
     """row name -> seconds of one run, from an earlier result folder."""
-    seconds = {}
-    for line in records.read(Path(result) / "runs.jsonl"):
+    seconds, path = {}, Path(result) / "runs.jsonl"
+    if not path.exists():
+        raise Refused(f"--durations: there is no {path}")
+    for line in records.read(path):
         if line["rec"] == "run" and line["valid"] and "wall_s" in line["metric"]:
             seconds.setdefault(line["workload"], []).append(line["metric"]["wall_s"])
     return {name: statistics.fmean(values) for name, values in seconds.items()}
@@ -151,6 +153,11 @@ def machine_mark(plan_):
     return hashlib.sha256(f"{plan_['secret']} {os.uname().nodename}".encode()).hexdigest()[:16]
 
 
+def tables(place):
+    """(result folder, time of writing) of each table: the last thing that a session writes."""
+    return {(p.parent.name, p.stat().st_mtime_ns) for p in place.glob("*/summary.md")}
+
+
 def run(args):
     plan_ = read_plan(args.folder)
     if not 0 <= args.job < len(plan_["jobs"]):
@@ -160,7 +167,7 @@ def run(args):
         return 0
     place = job_folder(args.folder, args.job).resolve()
     place.mkdir(exist_ok=True)
-    before = set(place.glob("*/runs.jsonl"))
+    before = tables(place)
     command = [*plan_["command"], *plan_["jobs"][args.job]["options"], "--out", str(place)]
     environment = {k: v for k, v in os.environ.items() if k != "HAK_BENCH_ARGS"}
     status = subprocess.run(command, env=environment, check=False,
@@ -169,10 +176,10 @@ def run(args):
         print(f"job {args.job} is not finished: status {status}"
               + (", the machine is taken" if status == BUSY else ""), file=sys.stderr)
         return status if status > 0 else 128 - status
-    made = sorted(set(place.glob("*/runs.jsonl")) - before) or sorted(before)
-    if not made:
-        raise Refused(f"job {args.job} left no runs.jsonl")
-    write_json(place / "done.json", {"status": status, "result": made[-1].parent.name,
+    made = list(tables(place) - before)
+    if len(made) != 1:  # Python, too, ends with 1 when the harness is broken
+        raise Refused(f"job {args.job} is not finished: it left no table")
+    write_json(place / "done.json", {"status": status, "result": made[0][0],
                                      "machine_mark": machine_mark(plan_)})
     return 0
 

@@ -35,8 +35,8 @@ class SmallCampaign:
         self.call("plan", "--jobs", "2", "--split", "blocks", "--out", str(self.folder),
                   "--launch", support.LAUNCH, "--probe", support.PROBE,
                   "--bench", os.environ["HAK_BENCH_PAIRS"], "--peers", str(peers),
-                  "--lib", "ours", os.environ["HAK_BENCH_LIB"], "--only", f"^{ROW}$", "--blocks", str(BLOCKS),
-                  "--seed", "11", "--force")
+                  "--lib", "ours", os.environ["HAK_BENCH_LIB"], "--only", f"^{ROW}$",
+                  "--blocks", str(BLOCKS), "--seed", "11", "--force")
 
     def call(self, *words, env=None, status=0):
         done = subprocess.run([*CAMPAIGN, *words], env=env or self.env, capture_output=True,

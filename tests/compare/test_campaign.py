@@ -28,6 +28,8 @@ status = int(pathlib.Path(sys.argv[1]).read_text())
 if status in (0, 1):
     (out / "made").mkdir()
     (out / "made/runs.jsonl").write_text(json.dumps(sys.argv) + "\\n")
+    (out / "made/summary.md").touch()
+assert status != 99, "an error of the harness, which Python ends with 1"
 sys.exit(status)
 """
 
@@ -147,6 +149,10 @@ class Running(unittest.TestCase):
     def test_an_arm_that_failed_is_a_result(self):
         self.assertEqual(self.run_job(0, 1), 0)
         self.assertEqual(campaign.outcome_of(self.folder, 0)["status"], 1)
+
+    def test_a_harness_that_broke_is_no_result(self):
+        self.assertEqual(self.run_job(0, 99), 2)
+        self.assertIsNone(campaign.outcome_of(self.folder, 0))
 
     def test_there_is_no_job_behind_the_last(self):
         self.assertEqual(self.run_job(2), 2)
