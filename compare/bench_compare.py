@@ -124,9 +124,9 @@ def measure(args, scratch, env, progress):
         raise CannotMeasure(f"the baseline {base} is missing: {listed[0].missing}")
     for name, why in [*absent, *((a.name, a.missing) for a in listed if a.missing)]:
         progress.say(f"{name}: skipped, {why}")
-    quiet = noise.is_quiet() if args.force else noise.settle(SETTLE_S, progress.say)
-    if not quiet:
-        progress.say("the machine is busy: the numbers will be noisy, and say so")
+    busy = noise.preflight() if args.force else noise.settle(SETTLE_S, progress.say)
+    for finding in busy:
+        progress.say(f"{finding}: the numbers will be noisy, and say so")
     seed = args.seed if args.seed is not None else secrets.randbelow(1 << 31)
     folder = result_folder(args.out, env)
     (folder / "env.json").write_text(json.dumps(env, indent=2) + "\n", encoding="utf-8")
@@ -135,7 +135,7 @@ def measure(args, scratch, env, progress):
         rec="session", id=folder.name, t=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         env=env, arms=[a.record() for a in listed], workloads=[r.record() for r in rows],
         absent=[{"workload": n, "reason": why} for n, why in absent],
-        plan={"seed": seed, "input_seed": programs.SEED, "blocks": args.blocks, "quiet": quiet,
+        plan={"seed": seed, "input_seed": programs.SEED, "blocks": args.blocks, "quiet": not busy,
               "time_budget_s": args.time_budget, "base": base, "null_of": original,
               "design": "randomised complete blocks, Williams squares"})
     launcher = Launcher(os.path.abspath(args.launch), scratch)

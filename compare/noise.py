@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""noise.py: what else the machine did: the lock, the wait for quiet, and a meter for each run.
+"""noise.py: what else the machine does: the lock, the look before a session, a meter for each run.
 
-Called by the runner. Noise is what others take: processor time that neither this process nor its
-children used, and time the hypervisor stole. A run with much of it is kept and stamped `noisy`;
-nothing is ever dropped for its value.
+Called by bench_compare.py and the runner. Noise is what others take: processor time that neither
+this process nor its children used, and time the hypervisor stole. A run with some of it is kept
+and stamped `noisy`; one with so much that it says nothing is `invalid`, in words, so that its block
+is run again. Neither looks at the run's value.
 """
 
 import fcntl
@@ -14,10 +15,20 @@ import time
 from pathlib import Path
 
 LOCK = Path(tempfile.gettempdir()) / "allocator-comparison.lock"
+PROC = Path("/proc")
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
-FOREIGN_FLOOR_S, FOREIGN_SHARE = 0.04, 0.10  # ticks are coarse: below the floor nothing is known
+
+# What preflight() calls busy.
+MOST_LOAD, MOST_PSI, MOST_STEAL, MOST_OF_ONE = 0.3, 2.0, 0.01, 0.10
+LEAST_FREE_KIB = 1 << 20
+WATCH_S = 1.0
+
+# Ticks are coarse: below the floor nothing is known; above it, a share of the machine's time.
+FOREIGN_FLOOR_S, FOREIGN_SHARE = 0.04, 0.10
 STEAL_FLOOR_S, STEAL_SHARE = 0.02, 0.02
-QUIET_LOAD, QUIET_PSI = 0.5, 5.0
+WORST_FOREIGN_MS, WORST_FOREIGN_SHARE = 60, 0.20
+WORST_STEAL_MS, WORST_STEAL_SHARE = 20, 0.05
+WORST_JUMP_MS = 50
 
 
 def take_lock():
@@ -34,10 +45,10 @@ def take_lock():
     return fd
 
 
-def psi_cpu():
-    """(avg10 in percent, total in us) of `some` in /proc/pressure/cpu; zeros if there is none."""
+def psi(what="cpu"):
+    """(avg10 in percent, total in us) of `some` in /proc/pressure; zeros where there is none."""
     try:
-        fields = Path("/proc/pressure/cpu").read_text().split("\n")[0].split()
+        fields = (PROC / "pressure" / what).read_text().split("\n")[0].split()
     except OSError:
         return 0.0, 0
     values = dict(f.split("=") for f in fields[1:])
@@ -45,29 +56,88 @@ def psi_cpu():
 
 
 def load1():
-    return float(Path("/proc/loadavg").read_text().split()[0])
+    return float((PROC / "loadavg").read_text().split()[0])
 
 
-def is_quiet():
-    return load1() < QUIET_LOAD and psi_cpu()[0] < QUIET_PSI
-
-
-def settle(patience_s, say):
-    """Waits until the machine is quiet; False when it is still busy after `patience_s`."""
-    end = time.monotonic() + patience_s
-    while not is_quiet():
-        if time.monotonic() > end:
-            return False
-        say(f"the machine is busy (load {load1():.2f}); waiting for quiet")
-        time.sleep(2)
-    return True
+def counters(name):
+    """The numbers of /proc/meminfo or /proc/vmstat by name."""
+    words = (line.replace(":", " ").split() for line in (PROC / name).read_text().splitlines())
+    return {w[0]: int(w[1]) for w in words if len(w) > 1}
 
 
 def machine_times():
-    """(busy, stolen) processor seconds of the machine since boot."""
-    with open("/proc/stat") as f:
+    """(busy, stolen, all) processor seconds of the machine since boot."""
+    with open(PROC / "stat", encoding="ascii") as f:
         t = [int(x) * TICK_S for x in f.readline().split()[1:9]]
-    return t[0] + t[1] + t[2] + t[5] + t[6], t[7]
+    return t[0] + t[1] + t[2] + t[5] + t[6], t[7], sum(t)
+
+
+def process_times():
+    """process id -> (name, parent's id, processor seconds)."""
+    found = {}
+    for path in PROC.glob("[0-9]*/stat"):
+        try:
+            name, _, rest = path.read_text(errors="replace").partition("(")[2].rpartition(")")
+        except OSError:
+            continue  # it has ended
+        fields = rest.split()
+        found[int(path.parent.name)] = name, int(fields[1]), TICK_S * (
+            int(fields[11]) + int(fields[12]))
+    return found
+
+
+def ourselves(processes):
+    """This process and those that wait for it: the shell, ninja, a batch system's agent."""
+    own, pid = set(), os.getpid()
+    while pid in processes and pid not in own:
+        own.add(pid)
+        pid = processes[pid][1]
+    return own
+
+
+def heavy(before, after, watch_s):
+    """What other processes did meanwhile, the heaviest first."""
+    own = ourselves(after)
+    shares = [((after[pid][2] - before[pid][2]) / watch_s, after[pid][0])
+              for pid in before.keys() & after.keys() - own]
+    worst = sorted(s for s in shares if s[0] >= MOST_OF_ONE)[::-1]
+    return [f"{name} takes {share:.0%} of a processor" for share, name in worst[:5]]
+
+
+def preflight(watch_s=WATCH_S):
+    """Why this machine is not quiet, as a list of sentences; watches it for `watch_s`."""
+    processes, (_, stolen, capacity) = process_times(), machine_times()
+    time.sleep(watch_s)
+    findings = heavy(processes, process_times(), watch_s)
+    _, stolen_since, capacity_since = machine_times()
+    share = (stolen_since - stolen) / max(capacity_since - capacity, TICK_S)
+    if share >= MOST_STEAL:
+        findings.append(f"the hypervisor steals {share:.1%} of the processors")
+    load = load1()
+    if load >= MOST_LOAD:
+        findings.append(f"the load average is {load:.2f}, {MOST_LOAD:.2f} is busy")
+    for what in ("cpu", "memory", "io"):
+        percent = psi(what)[0]
+        if percent >= MOST_PSI:
+            findings.append(f"pressure on {what} is {percent:.1f} %, {MOST_PSI:g} % is busy")
+    memory = counters("meminfo")
+    if memory["MemAvailable"] < LEAST_FREE_KIB:
+        findings.append(f"only {memory['MemAvailable'] >> 10} MiB of memory are free")
+    swapped_kib = memory.get("SwapTotal", 0) - memory.get("SwapFree", 0)
+    if swapped_kib > 0:
+        findings.append(f"{swapped_kib} KiB of swap are in use")
+    return findings
+
+
+def settle(patience_s, say, watch_s=WATCH_S):
+    """Waits until the machine is quiet; the findings that are left when patience is at its end."""
+    end = time.monotonic() + patience_s
+    while findings := preflight(watch_s):
+        if time.monotonic() > end:
+            break
+        say(f"waiting for quiet: {findings[0]}")
+        time.sleep(2)
+    return findings
 
 
 def own_time():
@@ -76,26 +146,56 @@ def own_time():
     return sum(u.ru_utime + u.ru_stime for u in usages)
 
 
+def clock_difference():
+    """Moves only when somebody sets the clock, or the machine slept."""
+    return time.clock_gettime(time.CLOCK_REALTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+def swapped():
+    """Pages swapped in or out since boot."""
+    vm = counters("vmstat")
+    return vm.get("pswpin", 0) + vm.get("pswpout", 0)
+
+
+def invalid(noise):
+    """Why a run with this noise says nothing, in words; None when it counts."""
+    capacity_ms = noise.get("capacity_ms", 0)  # a record without it: only the floors speak
+    if noise["steal_ms"] > max(WORST_STEAL_MS, WORST_STEAL_SHARE * capacity_ms):
+        return f"stolen time {noise['steal_ms']} ms"
+    if noise["foreign_ms"] > max(WORST_FOREIGN_MS, WORST_FOREIGN_SHARE * capacity_ms):
+        return f"others ran for {noise['foreign_ms']} ms"
+    if noise.get("swap_pages"):
+        return f"{noise['swap_pages']} pages swapped"
+    if abs(noise.get("clock_jump_ms", 0)) > WORST_JUMP_MS:
+        return f"the clock jumped by {noise['clock_jump_ms']} ms"
+    return None
+
+
 class Meter:
     """Started before a run and read after it."""
 
     def __init__(self):
+        self.swapped = swapped()
+        self.psi = psi()[1]
+        self.clocks = clock_difference()
         self.began = time.monotonic()
-        self.busy, self.stolen = machine_times()
+        self.busy, self.stolen, _ = machine_times()
         self.own = own_time()
-        self.psi = psi_cpu()[1]
 
     def read(self):
         wall = time.monotonic() - self.began
-        busy, stolen = machine_times()
+        busy, stolen, _ = machine_times()
         foreign_s = max(0.0, busy - self.busy - (own_time() - self.own))
         steal_s = stolen - self.stolen
         capacity = wall * os.cpu_count()
         return {
             "foreign_ms": round(foreign_s * 1e3),
             "steal_ms": round(steal_s * 1e3),
-            "psi_some_us": psi_cpu()[1] - self.psi,
+            "capacity_ms": round(capacity * 1e3),
+            "psi_some_us": psi()[1] - self.psi,
             "load1": load1(),
+            "swap_pages": swapped() - self.swapped,
+            "clock_jump_ms": round((clock_difference() - self.clocks) * 1e3),
             "noisy": foreign_s > max(FOREIGN_FLOOR_S, FOREIGN_SHARE * capacity)
             or steal_s > max(STEAL_FLOOR_S, STEAL_SHARE * capacity),
         }

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""A campaign by GNU parallel on this machine."""
+
+import sys
+import tempfile
+import unittest
+
+from cluster import skip_without
+from small_campaign import SmallCampaign
+
+import campaign
+
+
+class Parallel(unittest.TestCase):
+    def test_jobs_that_failed_are_run_again_and_finished_ones_are_not(self):
+        with tempfile.TemporaryDirectory() as folder:
+            small = SmallCampaign(folder)
+            plan = campaign.read_plan(small.folder)
+            broken = plan | {"command": ["sh", "-c", "exit 75"]}
+            campaign.write_json(small.folder / "plan.json", broken)
+            small.call("parallel", str(small.folder), status=2)  # so many jobs failed
+            self.assertEqual(campaign.open_jobs(small.folder, plan), [0, 1])
+            campaign.write_json(small.folder / "plan.json", plan)
+            small.call("parallel", str(small.folder))
+            self.assertEqual(campaign.open_jobs(small.folder, plan), [])
+            log = (small.folder / "joblog").read_text()
+            small.check_merged(self)
+            small.call("parallel", str(small.folder))
+            self.assertEqual((small.folder / "joblog").read_text(), log)
+
+
+if __name__ == "__main__":
+    skip_without("parallel")
+    sys.exit(unittest.main())
