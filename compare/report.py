@@ -47,7 +47,7 @@ class Style:
         self.strong = strong
 
     def mark(self, text, verdict):
-        return self.strong.format(text) if verdict in ("lower", "higher") else text
+        return self.strong.format(text) if stats.is_decided(verdict) else text
 
 
 TERMINAL, MARKDOWN = Style("{}*"), Style("**{}**")
@@ -168,9 +168,8 @@ def caption(summary):
         "Time is the workload's own ns/op, or the program's wall time (redis: the client's). "
         f"Memory is VmHWM of the child (redis: of the server{others}). Rows whose live memory is "
         "under a MiB, or whose work depends on speed, show memory in MiB, not as a ratio.",
-        f"A cell is the median over blocks of the ratio to {summary.base} within the block, with "
-        "a 95 % bootstrap interval over blocks (percentile, widened for few blocks); lower is "
-        "better. Marked cells lie outside 1 +- delta with their whole interval; delta is 1 %, or "
+        f"A cell is {stats.METHOD_WORDS.format(base=summary.base)}; lower is better. "
+        "Marked cells lie outside 1 +- delta with their whole interval; delta is 1 %, or "
         "what the null arm shows where that is more "
         f"(time: {deltas(summary.time)}; memory: {deltas(summary.memory)}).",
     ]

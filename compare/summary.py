@@ -3,15 +3,22 @@
 
 Called by report.py; a pure function of the records. Invariant: every (row, arm) of the session
 has a cell. What failed, was missing, or was refused stands in its cell in words; the failure of
-one run decides the cell, however many other runs went well.
+one run decides the cell, however many other runs went well. All arms of a row are scored alike:
+what is dropped as warm-up is the row's.
 """
 
+import functools
 import math
 from dataclasses import dataclass, field
 
+import decisions
+import histograms
 import stats
+import warmup
+from counted import Counted, block_of
 
 TIME, MEMORY = "time", "memory"
+SEGMENTED = "ns_per_op"  # the score that segments are parts of
 MEANS = {
     "geometric mean": lambda row: True,
     "its real programs": lambda row: row["group"] == "program",
@@ -24,7 +31,9 @@ class Cell:
     spread: stats.Spread | None = None  # of the raw values
     estimate: stats.Estimate | None = None  # ratio to the baseline
     verdict: str | None = None
-    values: dict = field(default_factory=dict)  # block -> raw value
+    values: dict = field(default_factory=dict)  # (machine, block) -> raw value
+    pairs: dict = field(default_factory=dict)  # (machine, block) -> ln(value / the baseline's)
+    superiority: decisions.Superiority | None = None  # over the baseline
 
 
 @dataclass
@@ -35,26 +44,48 @@ class Table:
     delta: dict  # row name -> smallest difference called one
     means: dict  # (label of MEANS, arm name) -> (Estimate, number of rows)
     most: dict  # label of MEANS -> the rows that could be in it
+    mde: dict  # row name -> smallest true ratio above 1 found four times in five; None: none
 
 
 class Summary:
     def __init__(self, records):
         self.session = next(r for r in records if r["rec"] == "session")
-        self.proofs = [r for r in records if r["rec"] == "proof"]
-        ended = {r["block"] for r in records if r["rec"] == "block_end"}
-        self.runs = [r for r in records if r["rec"] == "run"]
-        self.counted = [r for r in self.runs if r["block"] in ended or not r["valid"]]
-        self.blocks = len(ended)
-        self.noisy = sum(r["noise"]["noisy"] for r in self.counted)
         self.rows = self.session["workloads"]
         self.arms = self.session["arms"]
-        self.base = self.session["plan"]["base"]
-        self.seed = self.session["plan"]["seed"]
-        self.original = self.session["plan"]["null_of"]
+        plan = self.session["plan"]
+        self.mode = plan.get("mode", "compare")
+        self.base, self.seed, self.original = plan["base"], plan["seed"], plan["null_of"]
         self.columns = [a["arm"] for a in self.arms if a["arm"] not in (self.base, "null")]
+        self.proofs = [r for r in records if r["rec"] == "proof"]
+        self.runs = [r for r in records if r["rec"] == "run"]
+        self.select(records)
         self.words = self.reasons()
+        self.steady = {row["workload"]: self.steadiness(row) for row in self.rows}
         self.time = self.table(TIME)
         self.memory = self.table(MEMORY)
+        self.mde = self.time.mde
+        self.gate = {arm: self.claims(arm) for arm in self.columns}
+        self.calibration = self.calibrated() if self.mode == "calibrate" else None
+
+    def select(self, records):
+        """What of the records counts, by what it is of."""
+        choice = Counted(records)
+        self.counted = choice.runs(records)
+        self.good = {row["workload"]: [] for row in self.rows}
+        for run in self.counted:
+            if run["valid"]:
+                self.good[run["workload"]].append(run)
+        held = {name: {block_of(r) for r in runs} for name, runs in self.good.items()}
+        self.row_blocks = {name: len(blocks) for name, blocks in held.items()}
+        self.blocks = max([len(choice.whole), *self.row_blocks.values()])
+        self.row_ends = {r["workload"]: r for r in records if r["rec"] == "row_end"}
+        self.refused = choice.refused  # blocks that were done again, with the reason
+        self.noisy = sum(r["noise"]["noisy"] for r in self.counted)
+        self.machines = sorted({block_of(r)[0] for r in self.counted} - {""})
+        self.mem = {(r["workload"], r["arm"]): r for r in records if r["rec"] == "mem"}
+        self.insn = {(r["workload"], r["arm"]): r for r in records if r["rec"] == "insn"}
+        hists = [r for r in records if r["rec"] == "hist" and choice.counts(r)]
+        self.hists = histograms.merged(hists, block_of)  # by (row, arm, operation)
 
     def reasons(self):
         """(row, arm) -> the words of its cell, for those that have no numbers."""
@@ -67,23 +98,49 @@ class Summary:
                 words.setdefault((record["workload"], record["arm"]), record["reason"])
         return words
 
-    def table(self, metric):
+    @functools.cache
+    def percentiles(self, row, arm, operation):
+        """Of the latencies of one operation, with intervals."""
+        place = sorted(self.hists).index((row, arm, operation))
+        return self.hists[row, arm, operation].percentiles([self.seed, place, 3])
+
+    def steadiness(self, row):
+        """What the row's arms drop as warm-up."""
+        arms = {}
+        for run in self.good[row["workload"]]:
+            if (row["workload"], run["arm"]) not in self.words:
+                arms.setdefault(run["arm"], []).append(run.get("segments") or [])
+        if row["score"] != SEGMENTED or not arms:
+            return warmup.NOT_STEADY
+        return warmup.row_steady(arms)
+
+    def score(self, run, row, metric):
+        if metric == MEMORY:
+            return run["metric"][row.get("memory_field", "hwm_kib")]
+        drop = self.steady[row["workload"]].drop
+        if drop:
+            return sum(run["segments"][drop:]) / len(run["segments"][drop:])
+        return run["metric"][row["score"]]
+
+    def cells(self, metric):
         cells = {}
         for row in self.rows:
-            key = row["score"] if metric == TIME else row.get("memory_field", "hwm_kib")
             for arm in self.arms:
                 place = row["workload"], arm["arm"]
                 cells[place] = Cell(words=self.words.get(place))
-            for run in self.counted:
+            for run in self.good[row["workload"]]:
                 cell = cells.get((run["workload"], run["arm"]))
-                if run["workload"] == row["workload"] and cell.words is None:
-                    cell.values[run["block"]] = run["metric"][key]
+                if cell.words is None:
+                    cell.values[block_of(run)] = self.score(run, row, metric)
         for cell in cells.values():
             if cell.values:
                 cell.spread = stats.spread(list(cell.values.values()))
             elif cell.words is None:
                 cell.words = "not run"
-        table = Table(metric, cells, {}, {}, {}, {})
+        return cells
+
+    def table(self, metric):
+        table = Table(metric, self.cells(metric), {}, {}, {}, {}, {})
         for place, row in enumerate(self.rows):
             if metric == MEMORY and row["memory"] == "absolute":
                 continue
@@ -93,39 +150,56 @@ class Summary:
                      if belongs(r) and r["workload"] in table.delta]
             table.most[label] = len(names)
             for place, arm in enumerate(self.columns):
-                self.mean(table, label, names, arm, place)
+                rows = [table.cells[name, arm].pairs for name in names
+                        if table.cells[name, arm].estimate]
+                if rows:
+                    seed = [self.seed, len(self.rows), place]
+                    table.means[label, arm] = stats.geometric_mean_ratio(rows, seed), len(rows)
         return table
 
-    def ratio(self, table, row, arm, base, seed):
+    @staticmethod
+    def pairs(table, row, arm, base):
+        """ln of the ratio within each block that both have; nothing where one has no size."""
         over, under = table.cells.get((row, arm)), table.cells.get((row, base))
-        if not over or not under:
-            return None
+        if not over or not under or min([*over.values.values(), *under.values.values()],
+                                        default=0) <= 0:
+            return {}
         blocks = sorted(over.values.keys() & under.values.keys())
-        if not blocks:
-            return None
-        d = [math.log(over.values[b] / under.values[b]) for b in blocks]
-        return stats.median_ratio(d, seed)
+        return {b: math.log(over.values[b] / under.values[b]) for b in blocks}
 
     def estimate(self, table, row, place):
         """Ratios of one row. Seeds differ by row and arm, and depend on nothing else."""
-        seeds = [self.seed, place]
-        table.null[row] = self.ratio(table, row, "null", self.original, [*seeds, 0])
-        table.delta[row] = stats.delta_of(table.null[row])
+        noise = self.pairs(table, row, "null", self.original)
+        table.null[row] = stats.row_ratio(noise, [self.seed, place, 0]) if noise else None
+        delta = table.delta[row] = stats.delta_of(table.null[row])
+        if noise:
+            table.mde[row] = decisions.smallest_effect(
+                list(noise.values()), delta, [self.seed, place, 1, 0])
         for number, arm in enumerate(self.columns):
             cell = table.cells[row, arm]
-            cell.estimate = self.ratio(table, row, arm, self.base, [*seeds, number + 1])
-            if cell.estimate is not None:
-                cell.verdict = stats.verdict(cell.estimate, table.delta[row])
+            cell.pairs = self.pairs(table, row, arm, self.base)
+            if cell.pairs:
+                cell.estimate = stats.row_ratio(cell.pairs, [self.seed, place, number + 1])
+                cell.verdict = stats.verdict(cell.estimate, delta, table.metric)
+                cell.superiority = decisions.superiority(list(cell.pairs.values()))
 
-    def mean(self, table, label, names, arm, place):
-        """The arm's geometric mean over the rows it has a ratio in, over their common blocks."""
-        pairs = [(table.cells[name, arm].values, table.cells[name, self.base].values)
-                 for name in names if table.cells[name, arm].estimate]
-        if not pairs:
-            return
-        blocks = sorted(set.intersection(*(over.keys() & under.keys() for over, under in pairs)))
-        if not blocks:
-            return
-        d = [[math.log(over[b] / under[b]) for b in blocks] for over, under in pairs]
-        mean = stats.geometric_mean_ratio(d, [self.seed, len(self.rows), place])
-        table.means[label, arm] = mean, len(pairs)
+    def claims(self, arm):
+        """What the arm's differences come to when all its cells are judged together."""
+        judged = []
+        for table in (self.time, self.memory):
+            for row, delta in table.delta.items():
+                cell = table.cells[row, arm]
+                if cell.estimate and cell.estimate.n >= stats.LEAST_BLOCKS:
+                    judged.append((row, table.metric, cell.verdict,
+                                   list(cell.pairs.values()), delta))
+        return decisions.gate(judged)
+
+    def calibrated(self):
+        """metric -> how often copies of one library were called different."""
+        rates = {}
+        for table in (self.time, self.memory):
+            rates[table.metric] = decisions.false_positive_rate(
+                cell.verdict for (_, arm), cell in table.cells.items()
+                if arm in self.columns and cell.estimate
+                and cell.estimate.n >= stats.LEAST_BLOCKS)
+        return rates

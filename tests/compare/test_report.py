@@ -57,8 +57,8 @@ class Cells(unittest.TestCase):
         summary = Summary(support.made_up_session())
         cell = summary.time.cells["short", "fast"]
         self.assertAlmostEqual(cell.estimate.ratio, 0.5, delta=0.01)
-        self.assertEqual(cell.verdict, "lower")
-        self.assertNotIn(summary.time.cells["short", "same"].verdict, ("lower", "higher"))
+        self.assertEqual(cell.verdict, "faster")
+        self.assertNotIn(summary.time.cells["short", "same"].verdict, ("faster", "slower"))
         self.assertAlmostEqual(summary.memory.cells["short", "fast"].estimate.ratio, 2)
         self.assertAlmostEqual(summary.time.null["short"].ratio, 1, delta=0.01)
 
