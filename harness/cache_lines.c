@@ -11,7 +11,8 @@
  *
  * One op is an increment: with real processors for all threads, ns_per_op at N threads over that
  * at one is 1/N where no line is shared, and well above 1 where one is. Nothing else of the
- * number means anything, and hardly any of it is malloc. Checked are the counts of each block,
+ * number means anything, and hardly any of it is malloc. threads_sharing says the same without
+ * a clock: how many threads ended in the line of another. Checked are the counts of each block,
  * and afterwards, apart, 512 blocks that live side by side.
  */
 #include "harness/bench_team.h"
@@ -20,7 +21,7 @@
 
 enum { THREADS, ITERATIONS, SIZE, WRITES, MODE, ARG_COUNT };
 enum { MODE_SCRATCH, MODE_THRASH };
-enum { CHECKED = 512 };
+enum { CHECKED = 512, LINE_BYTES = 64 };
 
 static const char *const mode_words[] = {"scratch", "thrash", NULL};
 
@@ -33,6 +34,9 @@ static struct bench_arg args[ARG_COUNT] = {
 };
 
 static volatile uint8_t *given[BENCH_MAX_THREADS]; /* main's until the threads start */
+
+/* Its thread's, and alone in its line, of all things: where the thread wrote last. */
+static struct { uintptr_t line __attribute__((aligned(128))); } last[BENCH_MAX_THREADS];
 
 static volatile uint8_t *allocate(size_t size) {
     void *block = malloc(size);
@@ -69,9 +73,22 @@ static uint64_t step(struct bench_worker *self, uint64_t iterations) {
         volatile uint8_t *block = allocate(size);
         write_block(block, size, writes);
         self->checksum += block[size - 1];
+        last[self->index].line = (uintptr_t)block / LINE_BYTES;
         free((void *)block);
     }
     return iterations * writes * size;
+}
+
+/* How many threads ended with a block whose first byte lay in another's line. */
+static unsigned threads_sharing(unsigned threads) {
+    unsigned sharing = 0;
+    for (unsigned t = 0; t < threads; t++) {
+        bool is_shared = false;
+        for (unsigned other = 0; other < threads; other++)
+            is_shared = is_shared || (other != t && last[other].line == last[t].line);
+        sharing += is_shared;
+    }
+    return sharing;
 }
 
 static uint64_t check_blocks(void) {
@@ -102,5 +119,6 @@ int main(int argc, char **argv) {
     bench_metric("cpus", bench_cpu_count());
     uint64_t checksum;
     uint64_t ops = bench_team(&plan, &checksum);
+    bench_metric("threads_sharing", (double)threads_sharing(plan.threads));
     return bench_finish(ops, checksum * 31 + check_blocks());
 }
