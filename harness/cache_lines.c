@@ -10,7 +10,7 @@
  * have again what it freed spreads main's line over them, passive false sharing.
  *
  * One op is an increment: with real processors for all threads, ns_per_op at N threads over that
- * at one is 1/N where no line is shared, and well above 1 where one is. Nothing else of the
+ * at one is 1/N where no line is shared, and above that where one is. Nothing else of the
  * number means anything, and hardly any of it is malloc. threads_sharing says the same without
  * a clock: how many threads ended in the line of another. Checked are the counts of each block,
  * and afterwards, apart, 512 blocks that live side by side.
