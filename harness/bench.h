@@ -4,11 +4,12 @@
  * bookkeeping, content checks, and the one report line at the end.
  *
  * A workload calls bench_begin, does its set-up, brackets the timed part with bench_start
- * and bench_stop, calls bench_segment about BENCH_SEGMENTS times in between, and ends with
- * `return bench_finish(ops, checksum)`. Nothing here calls malloc or stdio streams, so all
- * allocations of the process are the workload's own, or libc's for threads and start-up.
- * Each failure ends the process at once, with one sentence on stderr: status 1 when the
- * allocator is wrong, 2 when the command line is.
+ * and bench_stop, does its work by bench_run in between (or by calling bench_segment about
+ * BENCH_SEGMENTS times), and ends with `return bench_finish(ops, checksum)`. Work in threads
+ * is bench_team.h's, histograms are bench_hist.h's. Nothing here calls malloc or stdio streams, so
+ * all allocations of the process are the workload's own, or libc's for threads and start-up. Each
+ * failure ends the process at once, with one sentence on stderr: status 1 when the allocator is
+ * wrong, 2 when the command line is.
  */
 #ifndef HARNESS_BENCH_H
 #define HARNESS_BENCH_H
@@ -31,8 +32,8 @@
 #endif
 
 /*
- * One argument. Positional ones come in table order and may be left out from the right;
- * options are spelled --name VALUE. Times are given in seconds and kept in milliseconds.
+ * One argument. All can be spelled --name VALUE; positional ones can also come in table order
+ * and be left out from the right. Times are given in seconds and kept in milliseconds.
  */
 struct bench_arg {
     const char *name;
@@ -48,6 +49,19 @@ struct bench_arg {
 
 void bench_begin(const char *name, struct bench_arg *args, size_t arg_count, int argc, char **argv);
 void bench_start(void);
+
+/*
+ * The work in BENCH_SEGMENTS segments, each told to bench_segment. step does so many units of it
+ * and returns the ops they were. Fixed work: `total` units, whatever time they take. Under
+ * --seconds: batches of total / 1000 units until the segment's share of the time has gone.
+ */
+typedef uint64_t (*bench_step_t)(void *context, uint64_t units);
+uint64_t bench_run(uint64_t total, bench_step_t step, void *context); /* all segments; the ops */
+uint64_t bench_segment_of(uint64_t total, unsigned s, bench_step_t step, void *context); /* one */
+uint64_t bench_part(uint64_t total, unsigned s, bench_step_t step, void *context); /* any thread */
+bool bench_is_timed(void);     /* --seconds was given: no number of units ends the run */
+uint64_t bench_timed_ms(void); /* what it said; 0: fixed work */
+
 void bench_segment(uint64_t ops);           /* ops since bench_start or the last segment */
 void bench_segment_skip(void);              /* forget the time since then: it was a check */
 void bench_segment_value(double ns_per_op); /* a segment that the workload timed itself */

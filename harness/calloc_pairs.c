@@ -61,6 +61,16 @@ BENCH_WHOLE static void run_pairs(uint64_t count, size_t size, size_t dirty, siz
     }
 }
 
+struct pairs {
+    size_t size, dirty, look_step;
+};
+
+static uint64_t step(void *context, uint64_t count) {
+    const struct pairs *pairs = context;
+    run_pairs(count, pairs->size, pairs->dirty, pairs->look_step);
+    return count;
+}
+
 static uint64_t check_round(size_t size) {
     uint8_t *blocks[CHECKED];
     uint64_t sum = 0;
@@ -85,18 +95,14 @@ int main(int argc, char **argv) {
     bench_begin("calloc_pairs", args, ARG_COUNT, argc, argv);
     bench_called("calloc");
     size_t size = args[SIZE].value;
-    size_t dirty = dirty_bytes(size), step = look_step(size);
+    struct pairs pairs = {size, dirty_bytes(size), look_step(size)};
     uint64_t checksum = check_round(size);
     checksum = checksum * 31 + check_round(size);
 
     bench_start();
-    for (unsigned s = 0; s < BENCH_SEGMENTS; s++) {
-        uint64_t count = bench_share(args[COUNT].value, s);
-        run_pairs(count, size, dirty, step);
-        bench_segment(count);
-    }
+    uint64_t ops = bench_run(args[COUNT].value, step, &pairs);
     bench_stop();
     checksum = checksum * 31 + check_round(size);
     checksum = checksum * 31 + check_round(size);
-    return bench_finish(args[COUNT].value, checksum);
+    return bench_finish(ops, checksum);
 }

@@ -56,13 +56,15 @@ static void empty(struct pool *pool, uint32_t index) {
     free(slot->block);
 }
 
-static void run_replacements(struct pool *pool, uint64_t replacements) {
-    while (replacements-- > 0) {
+static uint64_t step(void *context, uint64_t replacements) {
+    struct pool *pool = context;
+    for (uint64_t k = 0; k < replacements; k++) {
         uint64_t draw = bench_random(&pool->rng);
         uint32_t index = bench_high_below(draw, pool->slot_count);
         empty(pool, index);
         fill(pool, index, draw);
     }
+    return replacements;
 }
 
 int main(int argc, char **argv) {
@@ -83,11 +85,7 @@ int main(int argc, char **argv) {
 
     bench_start();
     begin = bench_ns();
-    for (unsigned s = 0; s < BENCH_SEGMENTS; s++) {
-        uint64_t replacements = bench_share(args[REPLACEMENTS].value, s);
-        run_replacements(&pool, replacements);
-        bench_segment(replacements);
-    }
+    uint64_t ops = bench_run(args[REPLACEMENTS].value, step, &pool);
     double timed_ns = (double)(bench_ns() - begin);
     bench_stop();
     bench_metric("memset_share", (double)pool.memset_ns / timed_ns);
@@ -95,5 +93,5 @@ int main(int argc, char **argv) {
     for (uint32_t i = 0; i < pool.slot_count; i++)
         empty(&pool, i);
     bench_metric("drain_s", (double)(bench_ns() - begin) / 1e9);
-    return bench_finish(args[REPLACEMENTS].value, pool.checksum + pool.rng.state);
+    return bench_finish(ops, pool.checksum + pool.rng.state);
 }

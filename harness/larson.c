@@ -6,9 +6,10 @@
  * of MIN..MAX-1 bytes, shuffles them and does 4 x n random replacements. Then THREADS workers,
  * each owning a slice of CHUNKS slots, do ROUNDS x CHUNKS replacements, start a successor that
  * inherits the slice, and exit. So blocks are freed by threads that did not allocate them.
- * It ends after SLEEP seconds or, with --rounds-total N, after N generations of every slice:
- * only then is the work fixed, and memory comparable. One op is one free and one malloc.
- * The first and last byte of each block are written after malloc and checked before free.
+ * It ends after SLEEP seconds (--seconds says the same) or, with --rounds-total N and without
+ * --seconds, after N generations of every slice: only then is the work fixed, and memory
+ * comparable. One op is one free and one malloc. The first and last byte of each block are written
+ * after malloc and checked before free.
  *
  * A chain is the row of threads that own one slice one after the other.
  */
@@ -192,6 +193,10 @@ static uint64_t drain(uint32_t slot_count) {
 int main(int argc, char **argv) {
     bench_begin("larson", args, ARG_COUNT, argc, argv);
     if (args[MAX].value <= args[MIN].value) bench_usage("max must be above min");
+    if (bench_is_timed()) {
+        args[SLEEP].value = bench_timed_ms();
+        args[ROUNDS_TOTAL].value = 0;
+    }
     uint32_t threads = (uint32_t)args[THREADS].value;
     uint32_t slot_count = threads * (uint32_t)args[CHUNKS].value;
     if (!args[ROUNDS_TOTAL].value) bench_not_fixed_work();

@@ -80,6 +80,16 @@ BENCH_WHOLE static void run_touched(uint64_t loops, size_t size) {
     }
 }
 
+static uint64_t step(void *context, uint64_t loops) {
+    size_t size = *(const size_t *)context;
+    if (args[TOUCH].value) {
+        run_touched(loops, size);
+    } else {
+        run_pairs(loops, size);
+    }
+    return loops * UNROLL;
+}
+
 /* Large blocks are fewer: 256 of 1 GiB would be a test of the address space. */
 static uint32_t checked_count(size_t size) {
     size_t count = CHECKED_BYTES / size;
@@ -107,16 +117,12 @@ int main(int argc, char **argv) {
     size_t size = args[SIZE].value;
     uint64_t per_segment = UNROLL * (uint64_t)BENCH_SEGMENTS;
     uint64_t loops = (args[COUNT].value + per_segment - 1) / per_segment;
-    void (*run)(uint64_t, size_t) = args[TOUCH].value ? run_touched : run_pairs;
     uint64_t checksum = check_blocks(size);
-    run(loops, size);
+    step(&size, loops); /* warm-up: as much as a segment */
 
     bench_start();
-    for (unsigned s = 0; s < BENCH_SEGMENTS; s++) {
-        run(loops, size);
-        bench_segment(loops * UNROLL);
-    }
+    uint64_t ops = bench_run(loops * BENCH_SEGMENTS, step, &size);
     bench_stop();
     checksum = checksum * 31 + check_blocks(size);
-    return bench_finish(loops * per_segment, checksum);
+    return bench_finish(ops, checksum);
 }

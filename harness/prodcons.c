@@ -28,8 +28,8 @@ static struct bench_arg args[ARG_COUNT] = {
 
 static struct {
     void *(*batches)[BATCH_BLOCKS];       /* the ring; a batch is its side's as the counters say */
-    double *malloc_cycles, *touch_cycles; /* producer's until the join */
-    double *free_cycles;                  /* consumer's until the join */
+    double *malloc_cycles, *touch_cycles; /* producer's until the join; the latest BATCHES */
+    double *free_cycles;                  /* consumer's until the join; likewise */
     uint64_t checksum;                    /* consumer's until the join */
     /* Batches so far. Release by its one writer, acquire by the other side. */
     _Atomic uint64_t produced __attribute__((aligned(128)));
@@ -66,8 +66,9 @@ static void produce(uint64_t batch) {
         *(volatile uint64_t *)blocks[i] = stamp(batch, i);
     }
     uint64_t touched = bench_cycles();
-    ring.malloc_cycles[batch] = (double)(allocated - begin) / BATCH_BLOCKS;
-    ring.touch_cycles[batch] = (double)(touched - allocated) / BATCH_BLOCKS;
+    uint64_t place = batch % args[BATCHES].value;
+    ring.malloc_cycles[place] = (double)(allocated - begin) / BATCH_BLOCKS;
+    ring.touch_cycles[place] = (double)(touched - allocated) / BATCH_BLOCKS;
 }
 
 static void consume(uint64_t batch) {
@@ -80,33 +81,49 @@ static void consume(uint64_t batch) {
     uint64_t begin = bench_cycles();
     for (unsigned i = 0; i < BATCH_BLOCKS; i++)
         free(blocks[i]);
-    ring.free_cycles[batch] = (double)(bench_cycles() - begin) / BATCH_BLOCKS;
+    ring.free_cycles[batch % args[BATCHES].value] = (double)(bench_cycles() - begin) / BATCH_BLOCKS;
 }
 
 static void *consumer(void *unused) {
     (void)unused;
     if (bench_cpu_count() >= 2) bench_pin(1);
-    for (uint64_t batch = 0; batch < args[BATCHES].value; batch++) {
+    for (uint64_t batch = 0;; batch++) {
         wait_past(&ring.produced, batch);
+        if (!ring.batches[batch % RING_BATCHES][0]) return NULL; /* the end mark */
         consume(batch);
         atomic_store_explicit(&ring.consumed, batch + 1, memory_order_release);
     }
-    return NULL;
 }
 
-static void produce_all(void) {
-    uint64_t batch = 0;
-    for (unsigned s = 0; s < BENCH_SEGMENTS; s++) {
-        uint64_t share = bench_share(args[BATCHES].value, s);
-        uint64_t begin = bench_ns();
-        for (uint64_t k = 0; k < share; k++, batch++) {
-            if (batch >= RING_BATCHES) wait_past(&ring.consumed, batch - RING_BATCHES);
-            produce(batch);
-            atomic_store_explicit(&ring.produced, batch + 1, memory_order_release);
-        }
-        uint64_t blocks = share * BATCH_BLOCKS;
-        if (blocks) bench_segment_value((double)(bench_ns() - begin) / (double)blocks);
+/* Waits for the place of the next batch, which is the return value. */
+static uint64_t wait_for_place(void) {
+    uint64_t batch = atomic_load_explicit(&ring.produced, memory_order_relaxed);
+    if (batch >= RING_BATCHES) wait_past(&ring.consumed, batch - RING_BATCHES);
+    return batch;
+}
+
+static uint64_t step(void *unused, uint64_t batches) {
+    (void)unused;
+    for (uint64_t k = 0; k < batches; k++) {
+        uint64_t batch = wait_for_place();
+        produce(batch);
+        atomic_store_explicit(&ring.produced, batch + 1, memory_order_release);
     }
+    return batches * BATCH_BLOCKS;
+}
+
+static uint64_t produce_all(void) {
+    uint64_t ops = 0;
+    for (unsigned s = 0; s < BENCH_SEGMENTS; s++) {
+        uint64_t begin = bench_ns();
+        uint64_t done = bench_part(args[BATCHES].value, s, step, NULL);
+        if (done) bench_segment_value((double)(bench_ns() - begin) / (double)done);
+        ops += done;
+    }
+    uint64_t batch = wait_for_place();
+    ring.batches[batch % RING_BATCHES][0] = NULL;
+    atomic_store_explicit(&ring.produced, batch + 1, memory_order_release);
+    return ops;
 }
 
 int main(int argc, char **argv) {
@@ -122,10 +139,11 @@ int main(int argc, char **argv) {
     bench_start();
     int error = pthread_create(&thread, NULL, consumer, NULL);
     if (error) bench_fail("cannot start a thread: error %d", error);
-    produce_all();
+    uint64_t ops = produce_all();
     pthread_join(thread, NULL);
     bench_stop();
 
+    if (ops / BATCH_BLOCKS < batches) batches = ops / BATCH_BLOCKS;
     double malloc_cycles = bench_median(ring.malloc_cycles, batches);
     double free_cycles = bench_median(ring.free_cycles, batches);
     bench_metric("malloc_cycles", malloc_cycles);
@@ -133,5 +151,5 @@ int main(int argc, char **argv) {
     bench_metric("touch_cycles", bench_median(ring.touch_cycles, batches));
     bench_metric("cpus", bench_cpu_count() >= 2 ? 2 : 1);
     bench_cycles_per_op(malloc_cycles + free_cycles);
-    return bench_finish(batches * BATCH_BLOCKS, ring.checksum);
+    return bench_finish(ops, ring.checksum);
 }

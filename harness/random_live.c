@@ -64,12 +64,15 @@ int main(int argc, char **argv) {
     bench_begin("random_live", args, ARG_COUNT, argc, argv);
     uint32_t count = (uint32_t)args[COUNT].value;
     size_t size = args[SIZE].value;
-    size_t rounds = args[ROUNDS].value;
     void **blocks = bench_map(count, sizeof *blocks);
     struct bench_rng rng = bench_rng_seeded(args[SEED].value, 0);
     uint64_t checksum = 0;
 
-    for (size_t r = 0; r < rounds; r++) {
+    uint64_t until_ns = bench_ns() + bench_timed_ms() * 1000000u; /* --seconds counts checks too */
+    size_t most = bench_is_timed() ? MAX_ROUNDS : args[ROUNDS].value;
+    size_t rounds = 0;
+    for (size_t r = 0; r < most; r++, rounds++) {
+        if (bench_is_timed() && r >= 2 && bench_ns() >= until_ns) break;
         if (r <= 1) bench_start(); /* the warm-up round is not part of wall_s and minflt */
         bench_segment_skip();
         uint64_t t0 = bench_cycles();

@@ -57,6 +57,11 @@ BENCH_WHOLE static void run_cycles(struct mix *mix, uint64_t cycles) {
     mix->checksum = checksum;
 }
 
+static uint64_t step(void *context, uint64_t cycles) {
+    run_cycles(context, cycles);
+    return cycles;
+}
+
 static void drain(struct mix *mix) {
     uint64_t begin = bench_ns();
     for (uint32_t i = 0; i < mix->slot_count; i++) {
@@ -78,12 +83,8 @@ int main(int argc, char **argv) {
         .rng = bench_rng_seeded(args[SEED].value, 0),
     };
     bench_start();
-    for (unsigned s = 0; s < BENCH_SEGMENTS; s++) {
-        uint64_t cycles = bench_share(args[CYCLES].value, s);
-        run_cycles(&mix, cycles);
-        bench_segment(cycles);
-    }
+    uint64_t ops = bench_run(args[CYCLES].value, step, &mix);
     bench_stop();
     drain(&mix);
-    return bench_finish(args[CYCLES].value, mix.checksum + mix.rng.state);
+    return bench_finish(ops, mix.checksum + mix.rng.state);
 }

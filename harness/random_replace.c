@@ -51,6 +51,11 @@ BENCH_WHOLE static void run_cycles(struct pool *pool, uint64_t cycles) {
     }
 }
 
+static uint64_t step(void *context, uint64_t cycles) {
+    run_cycles(context, cycles);
+    return cycles;
+}
+
 static uint64_t verify_all(const struct pool *pool) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < pool->slot_count; i++) {
@@ -80,11 +85,10 @@ int main(int argc, char **argv) {
     bench_metric("setup_s", (double)(bench_ns() - begin) / 1e9);
 
     uint64_t checksum = 0;
+    uint64_t ops = 0;
     bench_start();
     for (unsigned s = 0; s < BENCH_SEGMENTS; s++) {
-        uint64_t cycles = bench_share(args[CYCLES].value, s);
-        run_cycles(&pool, cycles);
-        bench_segment(cycles);
+        ops += bench_segment_of(args[CYCLES].value, s, step, &pool);
         if (!is_check_point(s)) continue;
         checksum = checksum * 31 + verify_all(&pool);
         bench_segment_skip();
@@ -95,5 +99,5 @@ int main(int argc, char **argv) {
     for (uint32_t i = 0; i < pool.slot_count; i++)
         free(pool.slots[i].block);
     bench_metric("drain_s", (double)(bench_ns() - begin) / 1e9);
-    return bench_finish(args[CYCLES].value, checksum + pool.rng.state);
+    return bench_finish(ops, checksum + pool.rng.state);
 }
