@@ -20,8 +20,10 @@ INTERVAL_MS = 2
 REST_S = 1.0
 SERIES_MAX = 200
 SERIES = ("rss_kib", "pss_kib", "lazyfree_kib", "anon_huge_kib", "live_b", "vmas")
-RETAINED = (("retained_100ms_kib", "rss_100ms_kib", 100), ("retained_1s_kib", "rss_1s_kib", 1000),
-            ("retained_5s_kib", "rss_5s_kib", 5000))
+# The moment after the last free, and who may know of it: give_back looks by itself, and earlier.
+RETAINED = (("retained_100ms_kib", 100, ("rss_100ms_kib", "rest_100ms_kib")),
+            ("retained_1s_kib", 1000, ("rss_1000ms_kib", "rest_1s_kib")),
+            ("retained_5s_kib", 5000, ("rest_5s_kib",)))
 LEAST_LIVE_B = 1 << 20  # below, a ratio would be one of the process, not of the allocator
 PAGE_KIB = 4
 SLEEP = ("/bin/sleep", "0.1")
@@ -87,10 +89,11 @@ def thinned(timeline, most=SERIES_MAX):
 def retained(timeline, said):
     """What was resident so long after everything was freed, where the row tells."""
     found = {}
-    for name, field, after_ms in RETAINED:
+    for name, after_ms, fields in RETAINED:
         found[name] = None
-        if field in said:
-            found[name] = said[field] - timeline.ledger_kib
+        known = [said[field] for field in fields if field in said]
+        if known:
+            found[name] = known[0] - timeline.ledger_kib
         elif "drained_ms" in said:
             at = said["drained_ms"] - timeline.begin_ms + after_ms
             place = next((i for i, t in enumerate(timeline.t_ms) if t >= at), None)
@@ -116,8 +119,8 @@ def metric_of(timeline, said, base_kib):
         "rss_at_peak_live_kib": None,
         "overhead_at_peak_live": None,
         "vmas_peak": max(timeline.series["vmas"]),
-        "minflt": said.get("minflt", 0) - timeline.ledger_kib // PAGE_KIB,
-        "majflt": said.get("majflt", 0),
+        "minflt": said["minflt"] - timeline.ledger_kib // PAGE_KIB,
+        "majflt": said["majflt"],
     } | retained(timeline, said)
     if live:
         place = place_of_peak(live)

@@ -16,7 +16,8 @@ from launch import failure_of
 
 TIMEOUT_S = 20
 METRICS = ("ops", "ns_per_op", "cycles_per_op", "rss_end_kib")
-MEMORY_METRICS = ("bookkeeping_kib", "rss_100ms_kib", "rss_1s_kib", "rss_5s_kib")
+MEMORY_METRICS = ("bookkeeping_kib", "rest_100ms_kib", "rest_1s_kib", "rest_5s_kib",
+                  "rss_100ms_kib", "rss_1000ms_kib")
 LAUNCH_METRICS = ("wall_s", "user_s", "sys_s", "maxrss_kib", "hwm_kib", "minflt", "majflt",
                   "nvcsw", "nivcsw")
 
