@@ -90,6 +90,8 @@ class Workload(Row):
     whether its checksum is the same for every allocator.
     """
 
+    insn_args: tuple | None = None  # where counting instructions needs other arguments
+
     def command(self, shot):
         rest_s = shot.sample.rest_s if shot.sample else 0
         return (*self.argv, "--rest", f"{rest_s:g}") if rest_s else self.argv
@@ -143,5 +145,6 @@ def declared(toml_path, executables):
             score=entry.get("score", "ns_per_op"),
             unit=entry.get("unit", "ns/op"),
             group=program,
+            insn_args=tuple(entry["insn_args"].split()) if "insn_args" in entry else None,
         ))
     return rows, absent
