@@ -20,6 +20,15 @@ class CannotMeasure(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Sample:
+    """That the launcher is to follow the program's memory; never in a timed run."""
+
+    interval_ms: float
+    out: str  # the file of samples
+    rest_s: float = 0  # how long the program is to stay idle at its end, where it can
+
+
+@dataclass(frozen=True)
 class Shot:
     """How one run is to be made: everything but the program."""
 
@@ -28,6 +37,7 @@ class Shot:
     cpu: int | None = None
     env_pad: int = 0
     env: dict = field(default_factory=dict)
+    sample: Sample | None = None
 
 
 def failure_of(report):
@@ -56,6 +66,9 @@ class Launcher:
             command += ["--cpu", str(shot.cpu)]
         for library in shot.preloads:
             command += ["--preload", library]
+        if shot.sample is not None:
+            command += ["--sample-ms", f"{shot.sample.interval_ms:g}", "--sample-out",
+                        shot.sample.out, "--ledger"]
         command += ["--stdout", str(stdout), "--stderr", str(stderr), "--", *argv]
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -91,12 +91,17 @@ class RedisRow(Row):
                 outcome = self.drive(shot, address)
                 outcome.metric["hwm_kib"] = peak_kib(pid)
                 outcome.checksum = redis.list_digest(b"mylist")
+                if shot.sample:
+                    outcome.metric["drained_ms"] = redis.drain()
+                    time.sleep(shot.sample.rest_s)
                 redis.send(b"SHUTDOWN", b"NOSAVE")
         except (OSError, EOFError) as error:
             outcome.detail = type(error).__name__
         except ValueError:  # an answer, but not one of redis's
             outcome.failure = "wrong data"
         report = shot.launcher.finish(server, self.timeout_s)
+        if shot.sample:  # the faults of the server, not of the client
+            outcome.metric |= {"minflt": report["minflt"], "majflt": report["majflt"]}
         self.judge(report, outcome)
         outcome.exit = report["exit"]
         if outcome.failure is not None:
@@ -118,7 +123,7 @@ class RedisRow(Row):
     def drive(self, shot, address):
         """One run of the client, on the other processor when there is one."""
         scratch = Path(shot.launcher.scratch)
-        plain = replace(shot, preloads=(), env={}, cpu=0 if shot.cpu else None)
+        plain = replace(shot, preloads=(), env={}, sample=None, cpu=0 if shot.cpu else None)
         argv = (self.argv[0], "-s", str(address), *self.argv[1:])
         report = shot.launcher.run(plain, argv, self.timeout_s, scratch / "client.out",
                                    scratch / "client.err")
@@ -179,6 +184,12 @@ class Connection:
         self.send(b"INFO", b"server")
         fields = dict(f.split(":", 1) for f in self.bulk().decode().splitlines() if ":" in f)
         return fields[key]
+
+    def drain(self):
+        """Empties the server: the moment, in ms of the monotonic clock."""
+        self.send(b"FLUSHALL", b"SYNC")
+        self.line()
+        return time.monotonic() * 1e3
 
     def list_digest(self, name):
         self.send(b"LRANGE", name, b"0", b"-1")

@@ -16,6 +16,8 @@ from launch import failure_of
 
 TIMEOUT_S = 20
 METRICS = ("ops", "ns_per_op", "cycles_per_op", "rss_end_kib")
+MEMORY_METRICS = ("bookkeeping_kib", "rest_100ms_kib", "rest_1s_kib", "rest_5s_kib",
+                  "rss_100ms_kib", "rss_1000ms_kib")
 LAUNCH_METRICS = ("wall_s", "user_s", "sys_s", "maxrss_kib", "hwm_kib", "minflt", "majflt",
                   "nvcsw", "nivcsw")
 
@@ -60,10 +62,14 @@ class Row:
             "memory_field": self.memory_field, "timeout_s": self.timeout_s,
         }
 
+    def command(self, shot):
+        return self.argv
+
     def measure(self, shot):
         stdout = Path(shot.launcher.scratch) / "stdout"
         stderr = Path(shot.launcher.scratch) / "stderr"
-        report = shot.launcher.run(shot, self.argv, self.timeout_s, stdout, stderr, self.env)
+        report = shot.launcher.run(shot, self.command(shot), self.timeout_s, stdout, stderr,
+                                   self.env)
         outcome = Outcome(failure=failure_of(report), exit=report["exit"])
         outcome.metric = {k: report[k] for k in LAUNCH_METRICS if report.get(k) is not None}
         if outcome.failure is None:
@@ -84,11 +90,23 @@ class Workload(Row):
     whether its checksum is the same for every allocator.
     """
 
+    insn_args: tuple | None = None  # where counting instructions needs other arguments
+
+    def command(self, shot):
+        rest_s = shot.sample.rest_s if shot.sample else 0
+        return (*self.argv, "--rest", f"{rest_s:g}") if rest_s else self.argv
+
     def measure(self, shot):
         outcome = super().measure(shot)
+        if shot.sample and outcome.failure is None:
+            self.read_memory(shot, outcome)
         if outcome.failure == "exit 1":
             outcome.failure = "wrong data"
         return outcome
+
+    def read_memory(self, shot, outcome):
+        said = json.loads((Path(shot.launcher.scratch) / "stdout").read_text().splitlines()[-1])
+        outcome.metric |= {k: said[k] for k in MEMORY_METRICS if k in said}
 
     def read(self, stdout, outcome):
         try:
@@ -127,5 +145,6 @@ def declared(toml_path, executables):
             score=entry.get("score", "ns_per_op"),
             unit=entry.get("unit", "ns/op"),
             group=program,
+            insn_args=tuple(entry["insn_args"].split()) if "insn_args" in entry else None,
         ))
     return rows, absent

@@ -13,14 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_JSON = 1000, OPT_SMOKE, OPT_PIN, OPT_STRICT_ALIGN, OPT_HELP, OPT_SECONDS };
+enum { OPT_JSON = 1000, OPT_SMOKE, OPT_PIN, OPT_STRICT_ALIGN, OPT_HELP, OPT_SECONDS, OPT_REST };
 
 static _Noreturn void print_help(void) {
     bench_put("usage: %s", bench_record.name);
     for (size_t i = 0; i < bench_record.arg_count; i++) {
         if (!bench_record.args[i].is_option) bench_put(" [%s]", bench_record.args[i].name);
     }
-    bench_put(" [--seconds VALUE] [--json] [--smoke] [--pin] [--strict-align]");
+    bench_put(" [--seconds VALUE] [--rest VALUE] [--json] [--smoke] [--pin] [--strict-align]");
     for (size_t i = 0; i < bench_record.arg_count; i++) {
         if (bench_record.args[i].is_option) bench_put(" [--%s VALUE]", bench_record.args[i].name);
     }
@@ -104,6 +104,9 @@ static void take(int option, const char *word) {
         parse_value(&bench_record.seconds, optarg);
         bench_not_fixed_work();
         return;
+    case OPT_REST:
+        parse_value(&bench_record.rest, optarg);
+        return;
     case '?':
         bench_usage("option \"%s\" is unknown or lacks its value", word);
     default:
@@ -112,14 +115,15 @@ static void take(int option, const char *word) {
 }
 
 void bench_parse(int argc, char **argv) {
-    struct option options[BENCH_MAX_ARGS + 7] = {
+    struct option options[BENCH_MAX_ARGS + 8] = {
         {"json", no_argument, NULL, OPT_JSON},
         {"smoke", no_argument, NULL, OPT_SMOKE},
         {"pin", no_argument, NULL, OPT_PIN},
         {"strict-align", no_argument, NULL, OPT_STRICT_ALIGN},
         {"help", no_argument, NULL, OPT_HELP},
+        {"rest", required_argument, NULL, OPT_REST},
     };
-    size_t used = 5;
+    size_t used = 6;
     for (size_t i = 0; i < bench_record.arg_count; i++) {
         const char *name = bench_record.args[i].name;
         options[used++] = (struct option){name, required_argument, NULL, (int)i};
@@ -129,6 +133,7 @@ void bench_parse(int argc, char **argv) {
     }
     bench_record.seconds =
         (struct bench_arg){.name = "seconds", .min = 1, .max = 86400000, .is_time = true};
+    bench_record.rest = (struct bench_arg){.name = "rest", .max = 3600000, .is_time = true};
     apply_smoke(argc, argv);
     opterr = 0; /* getopt's own message would go through stdio */
     int found;

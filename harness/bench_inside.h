@@ -46,6 +46,7 @@ struct bench_record {
     struct bench_arg *args;
     size_t arg_count;
     struct bench_arg seconds; /* the option all have; 0: fixed work */
+    struct bench_arg rest;    /* another, for runs that measure memory; 0: none */
     bool is_json, is_smoke, is_pinned, is_strict_align, is_varying_work;
     cpu_set_t cpus; /* allowed at start, const after bench_begin */
 
@@ -72,6 +73,9 @@ extern struct bench_record bench_record;
 
 void bench_parse(int argc, char **argv);
 uint64_t bench_minor_faults(void);
+uint64_t bench_vma_count(void);  /* mappings of this process now */
+void bench_rest(void);           /* --rest: idle, and what is resident meanwhile */
+void bench_collect_toggle(void); /* callgrind counts from here on, or no more */
 
 /* Appends to the one text; a report that does not fit ends the run. */
 void bench_put(const char *format, ...) __attribute__((format(printf, 1, 2)));

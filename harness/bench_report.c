@@ -111,6 +111,7 @@ static void put_json(uint64_t ops, double wall_s, uint64_t checksum) {
     bench_put(",\"hwm_kib\":%llu", (unsigned long long)bench_status("VmHWM:"));
     bench_put(",\"rss_end_kib\":%llu", (unsigned long long)bench_status("VmRSS:"));
     bench_put(",\"rss_exact_kib\":%llu", (unsigned long long)bench_rss_kib());
+    bench_put(",\"vmas\":%llu", (unsigned long long)bench_vma_count());
     bench_put(",\"bookkeeping_kib\":%zu",
               atomic_load_explicit(&bench_record.map_bytes, memory_order_relaxed) / 1024);
     bench_put(",\"minflt\":%llu",
@@ -156,6 +157,7 @@ int bench_finish(uint64_t ops, uint64_t checksum) {
         bench_record.cycles_per_op =
             bench_median(bench_record.segments_cycles, bench_record.segment_cycles_count);
     }
+    if (bench_record.rest.value) bench_rest();
     if (bench_record.is_json) {
         put_json(ops, wall_s, checksum);
     } else {

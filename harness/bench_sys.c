@@ -46,6 +46,19 @@ uint64_t bench_status(const char *field) {
     return proc_field("/proc/self/status", field);
 }
 
+uint64_t bench_vma_count(void) {
+    char text[4096];
+    uint64_t lines = 0;
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    for (ssize_t length; (length = read(fd, text, sizeof text)) > 0;) {
+        for (ssize_t i = 0; i < length; i++)
+            lines += text[i] == '\n';
+    }
+    close(fd);
+    return lines;
+}
+
 unsigned bench_cpu_count(void) {
     return (unsigned)CPU_COUNT(&bench_record.cpus);
 }

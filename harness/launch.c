@@ -3,7 +3,7 @@
  * launch: starts one program under controlled conditions and says what it used.
  *
  *   launch [--cpu N] [--timeout SEC] [--env-pad N] [--preload LIB]... [--stdout FILE]
- *          [--stderr FILE] -- PROGRAM ARGS...
+ *          [--stderr FILE] [--sample-ms N --sample-out FILE [--ledger]] -- PROGRAM ARGS...
  *
  * The Python runner does not fork its children itself, because ru_maxrss starts at the size
  * of the process that forked: children of a 200 MB parent all report 200 MB. This program is
@@ -11,10 +11,15 @@
  * LD_PRELOAD is replaced in the child and nowhere else: without --preload it is unset.
  * The child leads its own process group; on a time-out the group is killed, and what is left
  * of the group at the end is killed too, lest it run on beside the next measurement.
+ * With --sample-ms a timeline of the program's memory goes to a file (sampler.h); --ledger adds
+ * the bytes it holds, if libledger is among the preloads. Such a run is not for timing.
  * One JSON line on stdout; status 0 when the program ran, whatever its end; 2 bad usage,
  * 127 the program could not be started, 128 + n ended by signal n.
  */
 #define _GNU_SOURCE
+#include "harness/ledger.h"
+#include "harness/sampler.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -40,6 +45,9 @@ static struct {
     size_t pad_bytes;
     char preload[MAX_PRELOAD];
     const char *stdout_path, *stderr_path;
+    double sample_ms; /* 0: no timeline */
+    const char *sample_path;
+    bool is_ledger_wanted;
     char **command;
 } plan = {.cpu = -1};
 
@@ -76,13 +84,11 @@ static void add_preload(const char *path) {
 
 static void parse(int argc, char **argv) {
     static const struct option options[] = {
-        {"cpu", required_argument, NULL, 'c'},
-        {"timeout", required_argument, NULL, 't'},
-        {"env-pad", required_argument, NULL, 'p'},
-        {"preload", required_argument, NULL, 'l'},
-        {"stdout", required_argument, NULL, 'o'},
-        {"stderr", required_argument, NULL, 'e'},
-        {NULL, 0, NULL, 0},
+        {"cpu", required_argument, NULL, 'c'},       {"timeout", required_argument, NULL, 't'},
+        {"env-pad", required_argument, NULL, 'p'},   {"preload", required_argument, NULL, 'l'},
+        {"stdout", required_argument, NULL, 'o'},    {"stderr", required_argument, NULL, 'e'},
+        {"sample-ms", required_argument, NULL, 's'}, {"sample-out", required_argument, NULL, 'f'},
+        {"ledger", no_argument, NULL, 'g'},          {NULL, 0, NULL, 0},
     };
     int found;
     while ((found = getopt_long(argc, argv, "+", options, NULL)) != -1) {
@@ -105,11 +111,24 @@ static void parse(int argc, char **argv) {
         case 'e':
             plan.stderr_path = optarg;
             break;
+        case 's':
+            plan.sample_ms = parse_number("--sample-ms", optarg, 1e6);
+            break;
+        case 'f':
+            plan.sample_path = optarg;
+            break;
+        case 'g':
+            plan.is_ledger_wanted = true;
+            break;
         default:
             refuse(2, "usage is in the head of harness/launch.c", "");
         }
     }
     if (optind >= argc) refuse(2, "no program given after --", "");
+    if ((plan.sample_ms > 0.0) != (plan.sample_path != NULL) ||
+        (plan.is_ledger_wanted && !plan.sample_path)) {
+        refuse(2, "--sample-ms and --sample-out belong together, and --ledger to them", "");
+    }
     plan.command = argv + optind;
 }
 
@@ -133,6 +152,9 @@ static void set_environment(int report_fd) {
     static char pad[MAX_PAD + 1];
     bool is_bad = unsetenv("LD_PRELOAD") != 0;
     if (plan.preload[0]) is_bad |= setenv("LD_PRELOAD", plan.preload, 1) != 0;
+    is_bad |= unsetenv(LEDGER_VARIABLE) != 0;
+    const char *ledger = sampler_ledger_path();
+    if (ledger) is_bad |= setenv(LEDGER_VARIABLE, ledger, 1) != 0;
     if (plan.pad_bytes) {
         memset(pad, 'x', plan.pad_bytes);
         is_bad |= setenv("HAK_ENV_PAD", pad, 1) != 0;
@@ -171,15 +193,34 @@ static bool has_ended(pid_t child) {
     return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
 }
 
+static struct timespec span_of(double seconds) {
+    double whole = floor(seconds);
+    return (struct timespec){(time_t)whole, (long)((seconds - whole) * 1e9)};
+}
+
+/* Waits for a signal for so long, and takes samples meanwhile: the signal, or less than 0. */
+static int wait_for_signal(const sigset_t *signals, double left) {
+    double end = seconds_now() + left;
+    while (plan.sample_path) {
+        double due = sampler_due_s();
+        if (due > left) break;
+        struct timespec span = span_of(due > 0.0 ? due : 0.0);
+        int got = sigtimedwait(signals, NULL, &span);
+        if (got >= 0 || errno != EAGAIN) return got;
+        sampler_tick();
+        left = end - seconds_now();
+    }
+    struct timespec span = span_of(left > 0.0 ? left : 0.0);
+    return sigtimedwait(signals, NULL, &span);
+}
+
 /* Returns when the child is dead, by itself or by us; it is not reaped yet, so its pid is. */
 static void wait_for_end(pid_t child, const sigset_t *signals, double begin, struct outcome *end) {
     while (!has_ended(child)) {
         double left = plan.timeout_s > 0.0 ? begin + plan.timeout_s - seconds_now() : 1e6;
         int got = 0;
         if (left > 0.0) {
-            double whole = floor(left);
-            struct timespec span = {(time_t)whole, (long)((left - whole) * 1e9)};
-            got = sigtimedwait(signals, NULL, &span);
+            got = wait_for_signal(signals, left);
             if (got == SIGCHLD || (got < 0 && errno == EINTR)) continue;
             if (got > 0) end->interrupted_by = got;
             if (got < 0 && plan.timeout_s <= 0.0) continue;
@@ -211,6 +252,9 @@ static struct outcome run_program(void) {
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, &before);
+    if (plan.sample_path && !sampler_open(plan.sample_ms, plan.is_ledger_wanted)) {
+        refuse(127, "cannot make room for the samples", "");
+    }
     if (pipe2(report, O_CLOEXEC) != 0) refuse(127, "cannot make a pipe", "");
     double begin = seconds_now();
     pid_t child = fork();
@@ -219,6 +263,7 @@ static struct outcome run_program(void) {
     setpgid(child, child); /* both sides do it: whichever comes first */
     close(report[1]);
     check_started(report[0]);
+    if (plan.sample_path) sampler_begin(child);
     wait_for_end(child, &signals, begin, &end);
     kill(-child, SIGKILL);
     while (wait4(child, &end.status, 0, &end.usage) < 0 && errno == EINTR)
@@ -259,6 +304,9 @@ static void print_outcome(const struct outcome *end) {
 int main(int argc, char **argv) {
     parse(argc, argv);
     struct outcome end = run_program();
+    if (plan.sample_path && !sampler_write(plan.sample_path)) {
+        refuse(127, "cannot write the samples to ", plan.sample_path);
+    }
     if (end.interrupted_by) return 128 + end.interrupted_by;
     print_outcome(&end);
     return 0;

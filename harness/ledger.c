@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ledger: libledger.so, preloaded in front of an allocator in the runs that measure memory.
+ *
+ * It counts the bytes that were requested and not freed, in memory shared with the launcher
+ * (ledger.h), and passes every call on to the allocator behind it. Runs that are timed do
+ * without it. C++'s operators are here too, since allocators bring their own.
+ * Invariant: a size stands in its shadow only while the block is the program's. It is taken out
+ * before the block goes back, because from then on another thread may be given the same address.
+ * The process that claims the page counts; a forked child does not, whatever made it: what this
+ * file knows lies in a page that the kernel wipes in children, who then find the page claimed.
+ * A program that the owner executes in its place begins again from nothing.
+ * Not seen: calls before libc is up, and what goes to an allocator by names of its own.
+ */
+#define _GNU_SOURCE
+#include "harness/ledger.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define EXPORT      __attribute__((visibility("default")))
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+enum { EARLY_BYTES = 65536, EARLY_ALIGN = 16 };
+enum state { UNKNOWN, SILENT, COUNTING }; /* UNKNOWN is what a wiped page says */
+
+struct own {
+    enum state state;
+    struct ledger *ledger; /* while counting */
+};
+
+static struct own *own; /* a page wiped in children; set once, before there are threads */
+
+/* ---- the allocator behind ---- */
+
+static struct {
+    void *(*malloc)(size_t);
+    void (*free)(void *);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void *(*memalign)(size_t, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    int (*posix_memalign)(void **, size_t, size_t);
+    void *(*valloc)(size_t);
+    void *(*pvalloc)(size_t);
+    bool is_resolving; /* dlsym asked for memory: it gets some from here */
+    size_t early_used;
+    _Alignas(EARLY_ALIGN) char early[EARLY_BYTES];
+} behind;
+
+static void *find(const char *name) {
+    return dlsym(RTLD_NEXT, name);
+}
+
+/* ISO C has no cast from what dlsym returns to a function. */
+#define RESOLVE(name)                                                                              \
+    do {                                                                                           \
+        void *address = find(#name);                                                               \
+        memcpy(&behind.name, &address, sizeof address);                                            \
+    } while (0)
+
+/* The loader itself calls malloc before any constructor, and then there is one thread. */
+static void resolve_slow(void) {
+    int kept = errno;
+    behind.is_resolving = true;
+    RESOLVE(free);
+    RESOLVE(calloc);
+    RESOLVE(realloc);
+    RESOLVE(memalign);
+    RESOLVE(aligned_alloc);
+    RESOLVE(posix_memalign);
+    RESOLVE(valloc);
+    RESOLVE(pvalloc);
+    RESOLVE(malloc); /* last: it says that all are there */
+    behind.is_resolving = false;
+    errno = kept;
+}
+
+static void *early_alloc(size_t size) {
+    size_t at = behind.early_used;
+    if (size > EARLY_BYTES - at - EARLY_ALIGN) return NULL;
+    behind.early_used = (at + size + EARLY_ALIGN - 1) & ~(size_t)(EARLY_ALIGN - 1);
+    return behind.early + at;
+}
+
+static bool is_early(const void *block) {
+    return (uintptr_t)block - (uintptr_t)behind.early < EARLY_BYTES;
+}
+
+/* True when the call must be served from here. */
+static bool is_early_call(void) {
+    if (UNLIKELY(!behind.malloc)) {
+        if (behind.is_resolving) return true;
+        resolve_slow();
+    }
+    return false;
+}
+
+/* ---- who counts ---- */
+
+/* The program in front of this one in the same process is gone, and its blocks with it. */
+static void forget(struct ledger *ledger) {
+    char *first = (char *)ledger + LEDGER_PAGE_BYTES;
+    madvise(first, LEDGER_FILE_BYTES - LEDGER_PAGE_BYTES, MADV_REMOVE);
+    atomic_store(&ledger->page.shadow_count, 0);
+    atomic_store(&ledger->page.live_bytes, 0);
+    atomic_store(&ledger->page.live_blocks, 0);
+}
+
+static struct ledger *claim(void) {
+    const char *path = getenv(LEDGER_VARIABLE);
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd < 0) return NULL;
+    void *map =
+        mmap(NULL, LEDGER_FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    close(fd);
+    if (map == MAP_FAILED) return NULL;
+    struct ledger *ledger = map;
+    int owner = 0;
+    if (atomic_compare_exchange_strong(&ledger->page.owner, &owner, (int)getpid())) return ledger;
+    if (owner == (int)getpid()) {
+        forget(ledger);
+        return ledger;
+    }
+    munmap(map, LEDGER_FILE_BYTES);
+    return NULL;
+}
+
+static enum state begin_slow(void) {
+    if (!environ) return UNKNOWN; /* libc is not up: ask again later */
+    int kept = errno;
+    if (!own) {
+        void *page = mmap(NULL, LEDGER_PAGE_BYTES, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED || madvise(page, LEDGER_PAGE_BYTES, MADV_WIPEONFORK) != 0) abort();
+        own = page;
+    }
+    own->ledger = claim();
+    own->state = own->ledger ? COUNTING : SILENT;
+    errno = kept;
+    return own->state;
+}
+
+static bool is_counting(void) {
+    enum state state = own ? own->state : UNKNOWN;
+    if (UNLIKELY(state == UNKNOWN)) state = begin_slow();
+    return state == COUNTING;
+}
+
+/* ---- the counts ---- */
+
+static void add(atomic_ullong *count, unsigned long long by) {
+    atomic_fetch_add_explicit(count, by, memory_order_relaxed);
+}
+
+static unsigned shadow_of(struct ledger *ledger, uintptr_t address, bool is_wanted) {
+    atomic_uint *entry = &ledger->directory[address >> LEDGER_REACH_SHIFT];
+    unsigned found = atomic_load_explicit(entry, memory_order_relaxed);
+    if (found || !is_wanted) return found;
+    /* Who loses the race leaves its number unused: a hole in the file, which costs nothing. */
+    unsigned fresh =
+        1 + atomic_fetch_add_explicit(&ledger->page.shadow_count, 1, memory_order_relaxed);
+    if (fresh > LEDGER_SHADOWS) return 0;
+    return atomic_compare_exchange_strong(entry, &found, fresh) ? fresh : found;
+}
+
+/* Where the size of this block stands, or NULL. */
+static atomic_ullong *slot_of(struct ledger *ledger, const void *block, bool is_wanted) {
+    uintptr_t address = (uintptr_t)block;
+    if (address >> LEDGER_ADDRESS_BITS) return NULL;
+    unsigned shadow = shadow_of(ledger, address, is_wanted);
+    if (!shadow) return NULL;
+    return &ledger->shadows[shadow - 1][(address >> LEDGER_GRANULE_SHIFT) % LEDGER_SLOTS];
+}
+
+static void raise_peak(struct ledger_page *page, unsigned long long live) {
+    unsigned long long peak = atomic_load_explicit(&page->peak_bytes, memory_order_relaxed);
+    while (live > peak && !atomic_compare_exchange_weak(&page->peak_bytes, &peak, live))
+        continue;
+}
+
+/* The block is the program's from now on. Twice is once: allocators may call themselves. */
+static void *enter(void *block, size_t size) {
+    if (!block || !is_counting()) return block;
+    struct ledger_page *page = &own->ledger->page;
+    atomic_ullong *slot = slot_of(own->ledger, block, true);
+    if (!slot) {
+        add(&page->strangers, 1);
+        return block;
+    }
+    unsigned long long before = atomic_exchange(slot, size + 1ull);
+    unsigned long long grown = size - (before ? before - 1 : 0); /* wraps, and so does the sum */
+    unsigned long long live =
+        grown + atomic_fetch_add_explicit(&page->live_bytes, grown, memory_order_relaxed);
+    if (!before) {
+        add(&page->live_blocks, 1);
+        add(&page->entered, 1);
+    }
+    raise_peak(page, live);
+    return block;
+}
+
+/* Before the block goes back. What stood there: 1 + size, or 0 for a block never entered. */
+static unsigned long long leave(void *block) {
+    if (!block || !is_counting()) return 0;
+    struct ledger_page *page = &own->ledger->page;
+    atomic_ullong *slot = slot_of(own->ledger, block, false);
+    unsigned long long before = slot ? atomic_exchange(slot, 0) : 0;
+    if (!before) return 0;
+    add(&page->live_bytes, 1 - before);
+    add(&page->live_blocks, -1ull);
+    return before;
+}
+
+/* ---- malloc and its family ---- */
+
+EXPORT void *malloc(size_t size) {
+    if (is_early_call()) return early_alloc(size);
+    return enter(behind.malloc(size), size);
+}
+
+EXPORT void free(void *block) {
+    if (is_early(block) || is_early_call()) return;
+    leave(block);
+    behind.free(block);
+}
+
+EXPORT void *calloc(size_t count, size_t size) {
+    size_t bytes = 0;
+    bool is_too_large = __builtin_mul_overflow(count, size, &bytes);
+    if (is_early_call()) return is_too_large ? NULL : early_alloc(bytes); /* zero, used once */
+    return enter(behind.calloc(count, size), bytes);
+}
+
+static void *leave_early(void *block, size_t size) {
+    size_t most = (size_t)(behind.early + EARLY_BYTES - (char *)block);
+    void *fresh = malloc(size);
+    return fresh ? memcpy(fresh, block, size < most ? size : most) : NULL;
+}
+
+EXPORT void *realloc(void *block, size_t size) {
+    if (is_early_call()) return block ? NULL : early_alloc(size);
+    if (UNLIKELY(block && is_early(block))) return leave_early(block, size);
+    unsigned long long before = leave(block);
+    void *fresh = behind.realloc(block, size);
+    if (fresh) return enter(fresh, size);
+    if (before && size) enter(block, before - 1); /* refused: the block has stayed */
+    return NULL;
+}
+
+EXPORT void *reallocarray(void *block, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return realloc(block, bytes);
+}
+
+EXPORT void *memalign(size_t align, size_t size);
+EXPORT void *memalign(size_t align, size_t size) {
+    return is_early_call() ? NULL : enter(behind.memalign(align, size), size);
+}
+
+EXPORT void *aligned_alloc(size_t align, size_t size) {
+    return is_early_call() ? NULL : enter(behind.aligned_alloc(align, size), size);
+}
+
+EXPORT int posix_memalign(void **block, size_t align, size_t size) {
+    if (is_early_call()) return ENOMEM;
+    int error = behind.posix_memalign(block, align, size);
+    if (!error) enter(*block, size);
+    return error;
+}
+
+EXPORT void *valloc(size_t size) {
+    return is_early_call() ? NULL : enter(behind.valloc(size), size);
+}
+
+EXPORT void *pvalloc(size_t size);
+EXPORT void *pvalloc(size_t size) {
+    return is_early_call() ? NULL : enter(behind.pvalloc(size), size);
+}
+
+/*
+ * ---- C++ ----
+ * By their symbols; a size_t is `m` wherever it is 64 bits. The operators of an allocator that
+ * has none are those of libstdc++; where that was loaded out of RTLD_NEXT's sight, malloc and
+ * free take their place, as they do in libstdc++.
+ */
+
+typedef size_t align_val;
+
+#define NEXT(function, symbol)                                                                     \
+    static void *address;                                                                          \
+    if (!address) address = find(symbol);                                                          \
+    if (address) memcpy(&function, &address, sizeof address)
+
+#define OPERATOR_NEW(name, symbol, parameters, passed, otherwise)                                  \
+    EXPORT void *name parameters __asm__(symbol);                                                  \
+    EXPORT void *name parameters {                                                                 \
+        void *(*next)parameters = NULL;                                                            \
+        NEXT(next, symbol);                                                                        \
+        return next ? enter(next passed, size) : (otherwise);                                      \
+    }
+
+#define OPERATOR_DELETE(name, symbol, parameters, passed)                                          \
+    EXPORT void name parameters __asm__(symbol);                                                   \
+    EXPORT void name parameters {                                                                  \
+        void(*next) parameters = NULL;                                                             \
+        NEXT(next, symbol);                                                                        \
+        leave(block);                                                                              \
+        if (next) {                                                                                \
+            next passed;                                                                           \
+        } else {                                                                                   \
+            free(block);                                                                           \
+        }                                                                                          \
+    }
+
+#define NEW_PARAMETERS   (size_t size)
+#define NEW_TAGGED       (size_t size, const void *tag) /* std::nothrow */
+#define NEW_ALIGNED      (size_t size, align_val align)
+#define NEW_ALIGNED_TAG  (size_t size, align_val align, const void *tag)
+#define FREE_PARAMETERS  (void *block)
+#define FREE_SIZED       (void *block, size_t size)
+#define FREE_TAGGED      (void *block, const void *tag)
+#define FREE_ALIGNED     (void *block, align_val align)
+#define FREE_SIZED_ALIGN (void *block, size_t size, align_val align)
+#define FREE_ALIGNED_TAG (void *block, align_val align, const void *tag)
+
+OPERATOR_NEW(op_new, "_Znwm", NEW_PARAMETERS, (size), malloc(size))
+OPERATOR_NEW(op_new_list, "_Znam", NEW_PARAMETERS, (size), malloc(size))
+OPERATOR_NEW(op_new_tag, "_ZnwmRKSt9nothrow_t", NEW_TAGGED, (size, tag), malloc(size))
+OPERATOR_NEW(op_new_list_tag, "_ZnamRKSt9nothrow_t", NEW_TAGGED, (size, tag), malloc(size))
+OPERATOR_NEW(op_new_align, "_ZnwmSt11align_val_t", NEW_ALIGNED, (size, align),
+             memalign(align, size))
+OPERATOR_NEW(op_new_list_align, "_ZnamSt11align_val_t", NEW_ALIGNED, (size, align),
+             memalign(align, size))
+OPERATOR_NEW(op_new_align_tag, "_ZnwmSt11align_val_tRKSt9nothrow_t", NEW_ALIGNED_TAG,
+             (size, align, tag), memalign(align, size))
+OPERATOR_NEW(op_new_list_align_tag, "_ZnamSt11align_val_tRKSt9nothrow_t", NEW_ALIGNED_TAG,
+             (size, align, tag), memalign(align, size))
+
+OPERATOR_DELETE(op_delete, "_ZdlPv", FREE_PARAMETERS, (block))
+OPERATOR_DELETE(op_delete_list, "_ZdaPv", FREE_PARAMETERS, (block))
+OPERATOR_DELETE(op_delete_size, "_ZdlPvm", FREE_SIZED, (block, size))
+OPERATOR_DELETE(op_delete_list_size, "_ZdaPvm", FREE_SIZED, (block, size))
+OPERATOR_DELETE(op_delete_tag, "_ZdlPvRKSt9nothrow_t", FREE_TAGGED, (block, tag))
+OPERATOR_DELETE(op_delete_list_tag, "_ZdaPvRKSt9nothrow_t", FREE_TAGGED, (block, tag))
+OPERATOR_DELETE(op_delete_align, "_ZdlPvSt11align_val_t", FREE_ALIGNED, (block, align))
+OPERATOR_DELETE(op_delete_list_align, "_ZdaPvSt11align_val_t", FREE_ALIGNED, (block, align))
+OPERATOR_DELETE(op_delete_size_align, "_ZdlPvmSt11align_val_t", FREE_SIZED_ALIGN,
+                (block, size, align))
+OPERATOR_DELETE(op_delete_list_size_align, "_ZdaPvmSt11align_val_t", FREE_SIZED_ALIGN,
+                (block, size, align))
+OPERATOR_DELETE(op_delete_align_tag, "_ZdlPvSt11align_val_tRKSt9nothrow_t", FREE_ALIGNED_TAG,
+                (block, align, tag))
+OPERATOR_DELETE(op_delete_list_align_tag, "_ZdaPvSt11align_val_tRKSt9nothrow_t", FREE_ALIGNED_TAG,
+                (block, align, tag))
