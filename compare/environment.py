@@ -20,7 +20,7 @@ import noise
 ROOT = Path("/")
 HERE = Path(__file__).resolve().parent
 PROGRAMS = ["python3.11", "sqlite3", "redis-server", "redis-tools", "gcc-12", "lua5.4", "perl",
-            "ghostscript"]
+            "ghostscript", "z3", "git", "rocksdb-tools"]
 KHUGEPAGED = ["defrag", "pages_to_scan", "scan_sleep_millisecs", "alloc_sleep_millisecs",
               "max_ptes_none"]
 
