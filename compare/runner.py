@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""runner.py: makes the runs: first one proof of each (row, arm), then block after block.
+"""runner.py: makes the runs: one proof of each (row, arm), then block after block, then memory.
 
-Called by bench_compare.py. A run that fails is recorded with its reason, and its cell is not run
-again: the reason is what the table shows. The proof runs are untimed, warm the page cache, and
-tell how long a block takes, so that the number of blocks fits the time budget; blocks are always
-complete unless the user interrupts.
+Called by session.py. A block is one row under all arms; when one of its runs met so much noise that
+it says nothing, the whole block is run again, and the first attempt stays on record. A run that
+fails is recorded with its reason, and its cell is not run again: the reason is what the table
+shows. What has been done is known from the journal alone, by `note`, which sees each line once,
+whether it was written just now or by a session that was killed: going on is nothing special.
 """
 
 import os
@@ -12,13 +13,17 @@ import random
 import time
 from pathlib import Path
 
+import memory
+import noise
 import proof
 from launch import Shot
-from noise import Meter
+from plan import RowNoise
 from schedule import Schedule
 
-MAX_BLOCKS = 40
 MAX_PAD = 4096
+ATTEMPTS = 3
+REDO_SHARE = 0.25  # of the session's time; on a machine that never rests blocks count as they are
+REST_AFTER_NOISE_S = 3
 
 
 def one_cpu():
@@ -28,28 +33,93 @@ def one_cpu():
 
 
 class Runner:
-    def __init__(self, launcher, probe, rows, arms, writer, seed, progress):
-        self.launcher, self.probe = launcher, probe
-        self.rows, self.arms = rows, arms
-        self.writer, self.progress = writer, progress
-        self.random = random.Random(seed)
-        self.schedule = Schedule(len(rows), len(arms), seed)
-        self.checksums = {}  # row name -> the baseline's
-        self.given_up = set()  # (row, arm) indices whose cell is decided
-        self.duration_s = {}  # (row, arm) indices -> seconds of the last run
+    """`arms` are those present, the baseline first."""
 
-    def shot(self, row, arm, probe_out=None):
-        preloads, env = (arm.path,), {}
-        if probe_out is not None:
-            preloads, env = (self.probe, arm.path), {"HAK_PROBE_OUT": str(probe_out)}
+    def __init__(self, launcher, tools, rows, arms, journal, plan, seed, progress, is_busy=False):
+        self.launcher, self.tools = launcher, tools  # tools: probe and ledger by name
+        self.rows, self.arms = rows, arms
+        self.journal, self.plan, self.progress = journal, plan, progress
+        self.seed, self.is_busy = seed, is_busy
+        self.schedule = Schedule(len(arms), seed, plan.palindromes)
+        self.row_of = {row.name: number for number, row in enumerate(rows)}
+        self.arm_of = {arm.name: number for number, arm in enumerate(arms)}
+        self.checksums = {}  # row name -> the baseline's
+        self.given_up = set()  # cells (row, arm) whose words are decided
+        self.proved, self.measured = set(), set()
+        self.duration_s = {}  # cell -> seconds of its last run
+        self.attempt = {}  # (row, block) -> attempts that have ended
+        self.blocks = dict.fromkeys(range(len(rows)), 0)  # row -> blocks that count
+        self.made = {}  # (row, block, attempt) -> {slot: run record}
+        self.noise_of = [RowNoise(arms[0].name) for _ in rows]
+        self.closed = set()  # rows that have all their blocks
+        self.spent_s = self.redone_s = 0.0
+        for line in journal.lines:
+            self.note(line)
+
+    # ---- what the lines of the journal mean ----
+
+    def note(self, line):
+        handler = getattr(self, "note_" + line["rec"], None)
+        if handler is not None:
+            handler(line)
+
+    def write(self, *records):
+        self.journal.write(*records)
+        for line in self.journal.lines[-len(records):]:
+            self.note(line)
+
+    def cell_of(self, line):
+        return self.row_of[line["workload"]], self.arm_of[line["arm"]]
+
+    def note_result(self, line):
+        cell = self.cell_of(line)
+        self.duration_s[cell] = line["took_s"]
+        self.spent_s += line["took_s"]
+        if line["reason"] is not None:
+            self.given_up.add(cell)
+        elif line["checksum"] is not None:
+            self.checksums.setdefault(line["workload"], line["checksum"])
+        return cell
+
+    def note_proof(self, line):
+        self.proved.add(self.note_result(line))
+
+    def note_run(self, line):
+        row, _ = self.note_result(line)
+        place = row, line["block"], line["attempt"]
+        self.made.setdefault(place, {})[line["slot"]] = line
+
+    def note_block_end(self, line):
+        row = self.row_of[line["workload"]]
+        block, attempt = line["block"], line["attempt"]
+        self.attempt[row, block] = attempt + 1
+        runs = self.made.pop((row, block, attempt), {}).values()
+        if not line["counts"]:
+            self.redone_s += sum(run["took_s"] for run in runs)
+            return
+        self.blocks[row] = block + 1
+        score = self.rows[row].score
+        self.noise_of[row].add(block, [(run["arm"], run["metric"][score]) for run in runs
+                                       if run["valid"]])
+
+    def note_row_end(self, line):
+        self.closed.add(self.row_of[line["workload"]])
+
+    def note_mem(self, line):
+        self.measured.add(self.cell_of(line))
+
+    # ---- one run ----
+
+    def shot(self, row, arm, place, preloads=(), env=None):
+        """Everything about a run that is not the program; `place` decides the padding."""
+        pad = random.Random(f"{self.seed} {row.name} {arm.name} {place}").randrange(MAX_PAD)
         cpu = one_cpu() if row.threads == 1 else None
-        return Shot(self.launcher, preloads, cpu, self.random.randrange(MAX_PAD), env)
+        return Shot(self.launcher, (*preloads, arm.path), cpu, pad, arm.env | (env or {}))
 
     def compare(self, row, outcome):
         """The oracle: what the first arm (the baseline) computed, every arm must compute."""
         if outcome.failure is None and outcome.checksum is not None:
-            expected = self.checksums.setdefault(row.name, outcome.checksum)
-            if outcome.checksum != expected:
+            if outcome.checksum != self.checksums.get(row.name, outcome.checksum):
                 outcome.failure = "wrong data"
 
     def prove(self, cell):
@@ -57,66 +127,130 @@ class Runner:
         probe_out = Path(self.launcher.scratch) / "probe.jsonl"
         probe_out.unlink(missing_ok=True)
         began = time.monotonic()
-        outcome = row.measure(self.shot(row, arm, probe_out))
-        self.duration_s[cell] = time.monotonic() - began
+        outcome = row.measure(self.shot(row, arm, "proof", (self.tools["probe"],),
+                                        {"HAK_PROBE_OUT": str(probe_out)}))
+        took_s = time.monotonic() - began
         self.compare(row, outcome)
         processes = proof.read_probe(probe_out)
         objection = proof.objection(arm, processes) if outcome.failure is None else outcome.detail
         reason = outcome.failure or ("not served" if objection else None)
-        if reason is not None:
-            self.given_up.add(cell)
-        self.writer.write(
-            rec="proof", workload=row.name, arm=arm.name, served=reason is None, reason=reason,
-            detail=objection, exit=outcome.exit, checksum=outcome.checksum,
-            processes=proof.record(processes))
+        self.write({
+            "rec": "proof", "workload": row.name, "arm": arm.name, "served": reason is None,
+            "reason": reason, "detail": objection, "exit": outcome.exit, "took_s": took_s,
+            "checksum": outcome.checksum, "processes": proof.record(processes)})
 
-    def run(self, cell, block, slot):
+    def run(self, cell, block, attempt, slot):
         row, arm = self.rows[cell[0]], self.arms[cell[1]]
-        shot = self.shot(row, arm)
-        meter, began = Meter(), time.monotonic()
+        shot = self.shot(row, arm, (block, attempt, slot))
+        meter, began = noise.Meter(), time.monotonic()
         outcome = row.measure(shot)
-        noise = meter.read()
-        self.duration_s[cell] = time.monotonic() - began
+        heard = meter.read()
+        took_s = time.monotonic() - began
+        heard["noisy"] |= self.is_busy
         self.compare(row, outcome)
-        if outcome.failure is not None:
-            self.given_up.add(cell)
-        self.writer.write(
-            rec="run", block=block, slot=slot, workload=row.name, arm=arm.name,
-            cpu=shot.cpu, env_pad=shot.env_pad, metric=outcome.metric, checksum=outcome.checksum,
-            noise=noise, valid=outcome.failure is None, reason=outcome.failure,
-            detail=outcome.detail, exit=outcome.exit)
+        where = {"workload": row.name, "arm": arm.name, "block": block, "attempt": attempt}
+        hists = [{"rec": "hist", **where, "op": op, **hist} for op, hist in outcome.hists.items()]
+        self.write(*hists, {
+            "rec": "run", **where, "slot": slot, "cpu": shot.cpu, "env_pad": shot.env_pad,
+            "metric": outcome.metric, "segments": outcome.segments, "took_s": round(took_s, 4),
+            "checksum": outcome.checksum, "noise": heard, "valid": outcome.failure is None,
+            "reason": outcome.failure, "detail": outcome.detail, "exit": outcome.exit})
 
-    def open_cells(self):
-        return [c for c in self.duration_s if c not in self.given_up]
+    # ---- blocks ----
 
-    def block_s(self):
-        return sum(self.duration_s[c] for c in self.open_cells())
+    def block_s(self, row):
+        cells = [(row, arm) for arm in range(len(self.arms))]
+        once = sum(self.duration_s.get(c, 0) for c in cells if c not in self.given_up)
+        return once * (2 if self.plan.palindromes else 1)
+
+    def run_block(self, row, block):
+        """All attempts at one block of a row."""
+        while True:
+            attempt = self.attempt.get((row, block), 0)
+            done = self.made.get((row, block, attempt), {})
+            for slot, arm in enumerate(self.schedule.arms(row, block)):
+                if (row, arm) not in self.given_up and slot not in done:
+                    self.run((row, arm), block, attempt, slot)
+            if self.end_block(row, block, attempt):
+                return
+            time.sleep(REST_AFTER_NOISE_S)
+
+    def end_block(self, row, block, attempt):
+        runs = self.made.get((row, block, attempt), {}).values()
+        found = (noise.invalid(run["noise"]) for run in runs)
+        reason = next((words for words in found if words), None)
+        may_redo = attempt + 1 < ATTEMPTS and self.redone_s <= REDO_SHARE * self.spent_s
+        counts = reason is None or not may_redo
+        self.write({"rec": "block_end", "workload": self.rows[row].name, "block": block,
+                    "attempt": attempt, "counts": counts, "reason": reason})
+        return counts
+
+    def reason_to_stop(self, row):
+        """Why the row gets no further block; None when it does."""
+        n, plan = self.blocks[row], self.plan
+        if all((row, arm) in self.given_up for arm in range(1, len(self.arms))) or (
+                (row, 0) in self.given_up):
+            return "given up"
+        if n >= plan.most:
+            return "most blocks"
+        if n >= plan.least and self.noise_of[row].widest() < plan.precision:
+            return "precise"
+        if n and plan.budget_s is not None and self.spent_s + self.block_s(row) > plan.budget_s:
+            return "time"
+        return None
+
+    def is_open(self, row):
+        if row in self.closed:
+            return False
+        reason = self.reason_to_stop(row)
+        if reason is not None:
+            width = self.noise_of[row].widest()
+            self.write({"rec": "row_end", "workload": self.rows[row].name, "reason": reason,
+                        "blocks": self.blocks[row],
+                        "half_width": round(width, 5) if width < 1e9 else None})
+        return reason is None
+
+    def left_s(self):
+        """By the noise so far, and no more than the budget has left."""
+        wanted = sum(self.block_s(row) * max(0, self.noise_of[row].needed(self.plan) - n)
+                     for row, n in self.blocks.items() if row not in self.closed)
+        budget = self.plan.budget_s
+        return wanted if budget is None else min(wanted, max(0.0, budget - self.spent_s))
+
+    # ---- the phases ----
 
     def prove_all(self):
         cells = [(r, a) for r in range(len(self.rows)) for a in range(len(self.arms))]
         for done, cell in enumerate(cells):
-            self.show("proof", done, len(cells), cell)
-            self.prove(cell)
+            if cell not in self.proved:
+                self.show("proof", done, len(cells), cell)
+                self.prove(cell)
 
-    def measure_all(self, deadline, blocks):
-        """`blocks` blocks, or, when that is None, as many as fit before the deadline."""
-        done = 0
-        while done < (blocks or MAX_BLOCKS) and self.open_cells():
-            if blocks is None and done and time.monotonic() + self.block_s() > deadline:
-                break
-            fit = int(max(0, deadline - time.monotonic()) / max(self.block_s(), 1e-3))
-            total = blocks or max(done + 1, min(MAX_BLOCKS, done + fit))
-            cells = [c for c in self.schedule.block(done) if c not in self.given_up]
-            for slot, cell in enumerate(cells):
-                later = sum(self.duration_s[c] for c in cells[slot:])
-                left_s = later + (total - done - 1) * self.block_s()
-                self.show(f"block {done + 1}/{total}", slot, len(cells), cell, left_s)
-                self.run(cell, done, slot)
-            done += 1
-            self.writer.write(rec="block_end", block=done - 1)
-        return done
+    def measure_all(self):
+        """Round after round: in each, one block of every row that is still open."""
+        number = 0
+        while len(self.closed) < len(self.rows):
+            order = self.schedule.rows(range(len(self.rows)), number)
+            for done, row in enumerate(order):
+                if self.blocks[row] <= number and self.is_open(row):
+                    self.show(f"round {number + 1}", done, len(order), (row, None), self.left_s())
+                    self.run_block(row, number)
+            number += 1
+
+    def follow_memory(self):
+        """A memory timeline of each cell that runs."""
+        cells = [(r, a) for r in range(len(self.rows)) for a in range(len(self.arms))
+                 if self.arms[a].kind != "null" and self.rows[r].memory == "ratio"]
+        for done, cell in enumerate(cells):
+            if cell in self.measured | self.given_up:
+                continue
+            self.show("memory", done, len(cells), cell)
+            row, arm = self.rows[cell[0]], self.arms[cell[1]]
+            self.write({"rec": "mem", **memory.measure(
+                row, arm, self.shot(row, arm, "memory"), self.tools["ledger"])})
 
     def show(self, phase, done, total, cell, left_s=None):
         left = "" if left_s is None else f"  {int(left_s) // 60}:{int(left_s) % 60:02d} left"
-        names = f"{self.rows[cell[0]].name} · {self.arms[cell[1]].name}"
-        self.progress.step(f"{phase}  {done + 1}/{total}{left}  {names}", done + 1 == total)
+        arm = "" if cell[1] is None else f" · {self.arms[cell[1]].name}"
+        name = self.rows[cell[0]].name + arm
+        self.progress.step(f"{phase}  {done + 1}/{total}{left}  {name}", done + 1 == total)
