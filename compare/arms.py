@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 BUILD_INFO = (
@@ -30,6 +30,8 @@ class Arm:
     sha256: str | None = None
     version: str = "unknown"
     missing: str | None = None  # why there is no file
+    options: dict = field(default_factory=dict)  # of the build
+    env: dict = field(default_factory=dict)  # run-time switches
 
     def record(self):
         """The arm as it stands in runs.jsonl: names and hashes, no paths of this machine."""
@@ -40,6 +42,8 @@ class Arm:
             "sha256": self.sha256,
             "version": self.version,
             "missing": self.missing,
+            "options": self.options,
+            "env": self.env,
         }
 
 
@@ -100,27 +104,46 @@ def build_info(path):
     return " ".join(asked.stdout.split()) or "unknown"
 
 
+def options_of(version):
+    """The `name=value` words of a build line."""
+    return dict(word.split("=", 1) for word in version.split() if "=" in word)
+
+
 def arm_of_file(name, kind, path, version_of):
     if not os.path.exists(path):
         return Arm(name, kind, missing=f"no file {Path(path).name}")
     path = os.path.abspath(path)
-    return Arm(name, kind, path, sha256_of(path), version_of(path))
+    version = version_of(path)
+    options = options_of(version) if version_of is build_info else {}
+    return Arm(name, kind, path, sha256_of(path), version, options=options)
 
 
-def peers(toml_path, overrides):
-    """The arms of allocators.toml; `overrides` (name -> path) replaces files and adds arms."""
+def declared(entry, kind, path, cache, build):
+    """The arm of one entry of allocators.toml; `path`: the file to take instead of its own."""
+    name = entry["name"]
+    if path is None and "options" in entry:
+        if build is None:
+            return Arm(name, "hakmem", missing="nothing builds it here")
+        return replace(build(entry["options"]), name=name, env=entry.get("env", {}))
+    path = path or entry.get("library")
+    path = path or next((cache[s] for s in entry.get("sonames", []) if s in cache), None)
+    if path is None:
+        package = entry.get("package", "of its own")
+        return Arm(name, kind, missing=f"not installed (package {package})")
+    return replace(arm_of_file(name, kind, path, package_version), env=entry.get("env", {}))
+
+
+def peers(toml_path, overrides, build=None):
+    """The arms of allocators.toml; `overrides` (name -> path) replaces files and adds arms.
+
+    `build` (options -> Arm) makes those that are builds of hakmem.
+    """
     with open(toml_path, "rb") as f:
         entries = tomllib.load(f)["allocator"]
     cache = loader_cache()
-    arms = []
-    for place, entry in enumerate(entries):
-        name, kind = entry["name"], "peer" if place else "system"
-        path = overrides.pop(name, None)
-        path = path or next((cache[s] for s in entry["sonames"] if s in cache), None)
-        if path is None:
-            arms.append(Arm(name, kind, missing=f"not installed (package {entry['package']})"))
-        else:
-            arms.append(arm_of_file(name, kind, path, package_version))
+    arms = [declared(entry, "peer" if place else "system", overrides.pop(entry["name"], None),
+                     cache, build)
+            for place, entry in enumerate(entries)]
     arms += [arm_of_file(name, "peer", path, package_version) for name, path in overrides.items()]
     return arms
 
@@ -129,13 +152,18 @@ def hakmem_arms(libraries):
     return [arm_of_file(name, "hakmem", path, build_info) for name, path in libraries]
 
 
+def twin(original, name, kind, scratch):
+    """The same library under another name: what differs between it and the first is noise."""
+    path = Path(scratch) / f"lib{name}-arm.so"
+    shutil.copyfile(original.path, path)
+    return replace(original, name=name, kind=kind, path=str(path),
+                   version=f"a copy of {original.name}")
+
+
 def null_arm(arms, scratch):
-    """The same library under a second name: what differs between it and the first is noise."""
-    present = [a for a in arms if a.path and a.kind != "system"]
+    """(the null arm, what it is a copy of): of our own library where there is one."""
+    present = [a for a in arms if a.path and a.kind != "system"] or [a for a in arms if a.path]
     original = next((a for a in present if a.kind == "hakmem"), present[0] if present else None)
     if original is None:
         return None, None
-    copy = Path(scratch) / "libnull-arm.so"
-    shutil.copyfile(original.path, copy)
-    twin = Arm("null", "null", str(copy), original.sha256, f"a copy of {original.name}")
-    return twin, original
+    return twin(original, "null", "null", scratch), original

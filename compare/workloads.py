@@ -26,6 +26,8 @@ LAUNCH_METRICS = ("wall_s", "user_s", "sys_s", "maxrss_kib", "hwm_kib", "minflt"
 class Outcome:
     metric: dict = field(default_factory=dict)
     checksum: str | None = None
+    segments: list | None = None  # ns per op of each part of the timed region
+    hists: dict = field(default_factory=dict)  # operation -> histogram of latencies
     failure: str | None = None
     detail: str | None = None  # the last words on stderr of a run that failed
     exit: int | None = None
@@ -36,6 +38,10 @@ def last_words(path):
     text = Path(path).read_text(errors="replace").strip() if Path(path).exists() else ""
     words = text.splitlines()[-1] if text else ""
     return " ".join(w if "/" not in w else Path(w).name for w in words.split())[:200] or None
+
+
+def significant(x, digits=5):
+    return float(f"{x:.{digits}g}")
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,8 @@ class Workload(Row):
             outcome.metric[self.score] = float(said[self.score])
             if self.memory_field not in LAUNCH_METRICS:
                 outcome.metric[self.memory_field] = float(said[self.memory_field])
+            outcome.segments = [significant(x) for x in said.get("segments_ns_per_op", [])] or None
+            outcome.hists = said.get("hists", {})
             errors = said["errors"]
         except (ValueError, KeyError, IndexError, TypeError):
             outcome.failure = "no result"

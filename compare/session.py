@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""session.py: one comparison from the lock to the written folder.
+
+Called by bench_compare.py, bench_ab.py and bench_ablate.py, which say who is compared; here is how.
+A session that was killed left a folder whose journal has no end: the same command finds it and goes
+on in it, with the runs that are there. Nothing but the run in flight is lost.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import environment
+import noise
+import programs
+import records
+import report
+import workloads
+from cli import HERE
+from launch import CannotMeasure, Launcher
+from progress import Progress
+from runner import Runner
+
+PATIENCE_S = {"compare": 20}  # for quiet; the others wait a minute, and longer to be refused
+LOCK_WAIT_S = 60
+BUSY = 75
+SCRATCH = "allocator-comparison-"
+GOES_ON_WITHIN_S = 24 * 3600
+DESIGNS = {False: "randomised complete blocks, Williams squares",
+           True: "randomised complete blocks, palindromes (ABBA)"}
+
+
+class Busy(Exception):
+    """A sentence for the user; nothing was measured."""
+
+
+@dataclass
+class Field:
+    """Who is compared."""
+
+    arms: list  # all, also those that are missing; the baseline first
+    original: str | None  # what the arm `null` is a copy of
+    facts: dict = field(default_factory=dict)  # more of the session record
+
+
+def chosen_rows(args, scratch):
+    executables = {Path(path).name: os.path.abspath(path) for path in args.bench}
+    rows, absent = workloads.declared(HERE / "workloads.toml", executables)
+    more, gone = programs.real_programs(scratch)
+    rows, absent = rows + more, absent + gone
+    if args.only:
+        rows = [row for row in rows if args.only.search(row.name)]
+        absent = [(name, why) for name, why in absent if args.only.search(name)]
+    return rows, absent
+
+
+def wait_for_lock(force, say):
+    """The machine-wide lock; None when it stays taken and `force` goes on without it."""
+    end = time.monotonic() + (0 if force else LOCK_WAIT_S)
+    while True:
+        lock = noise.take_lock()
+        if lock is not None or force:
+            return lock
+        if time.monotonic() > end:
+            raise Busy("another comparison is running on this machine; --force runs beside it")
+        say("another comparison is running on this machine; waiting")
+        time.sleep(10)
+
+
+def look_for_quiet(args, say):
+    """What disturbs. Modes whose numbers are to be published are refused on a busy machine."""
+    if args.force:
+        busy = noise.preflight()
+    else:
+        busy = noise.settle(PATIENCE_S.get(args.mode, 180), say)
+    if busy and args.plan.needs_quiet and not args.force:
+        raise Busy("\n".join(["the machine is busy; --force measures all the same:", *busy]))
+    for finding in busy:
+        say(f"{finding}: every run will be stamped noisy")
+    return busy
+
+
+def remove_left_scratch():
+    """Of sessions that were killed: their process is gone."""
+    for path in Path(tempfile.gettempdir()).glob(SCRATCH + "*"):
+        pid = path.name[len(SCRATCH):].split("-")[0]
+        if path.is_dir() and pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def identity(line):
+    """What must agree for a session to go on: all but when, where, and in which mood."""
+    plan = {k: v for k, v in line["plan"].items() if k not in ("seed", "quiet", "findings")}
+    env = {k: line["env"].get(k) for k in ("cpu", "cores", "kernel", "revision", "harness")}
+    return [plan, env, line["arms"], line["workloads"], line["absent"]]
+
+
+def unfinished(out, session, seed):
+    """The folder of the latest session that is this one, was begun today, and has no end."""
+    wanted = json.loads(json.dumps(identity(session)))
+    for path in sorted(out.glob("*/runs.jsonl"), reverse=True):
+        if time.time() - path.stat().st_mtime > GOES_ON_WITHIN_S:
+            continue
+        lines = records.read(path)
+        if not lines or lines[-1]["rec"] == "session_end" or identity(lines[0]) != wanted:
+            continue
+        if seed is None or lines[0]["plan"]["seed"] == seed:
+            return path.parent
+    return None
+
+
+def result_folder(out, env):
+    stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
+    folder = out / f"{stamp}-{environment.machine_slug(env)}-{env['revision']}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def now():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def session_record(args, who, rows, absent, env, busy):
+    seed = args.seed if args.seed is not None else secrets.randbelow(1 << 31)
+    return {
+        "rec": "session", "t": now(), "env": env, "machine": environment.machine_slug(env),
+        "arms": [a.record() for a in who.arms], "workloads": [r.record() for r in rows],
+        "absent": [{"workload": n, "reason": why} for n, why in absent],
+        "plan": args.plan.record() | {
+            "seed": seed, "input_seed": programs.SEED, "blocks": args.blocks, "quiet": not busy,
+            "findings": busy, "base": who.arms[0].name, "null_of": who.original,
+            "design": DESIGNS[args.plan.palindromes]},
+    } | who.facts
+
+
+def open_journal(args, session, progress):
+    """(folder, journal): a new one, or that of the session that was interrupted."""
+    folder = None if args.fresh else unfinished(args.out, session, args.seed)
+    if folder is not None:
+        journal = records.Journal(folder / "runs.jsonl")
+        journal.write({"rec": "resume", "t": now(), "quiet": session["plan"]["quiet"]})
+        progress.say(f"going on with {folder.name}; --fresh begins another")
+        return folder, journal
+    folder = result_folder(args.out, session["env"])
+    text = json.dumps(session["env"], indent=2) + "\n"
+    (folder / "env.json").write_text(text, encoding="utf-8")
+    journal = records.Journal(folder / "runs.jsonl")
+    journal.write({"rec": "session", "id": folder.name} | session)
+    return folder, journal
+
+
+def measure(args, who, scratch, progress):
+    """Makes the folder and its runs.jsonl: (the folder, was it interrupted)."""
+    rows, absent = chosen_rows(args, scratch)
+    base = who.arms[0]
+    if not rows:
+        raise CannotMeasure("no row is left to run")
+    if not base.path:
+        raise CannotMeasure(f"the baseline {base.name} is missing: {base.missing}")
+    for name, why in [*absent, *((a.name, a.missing) for a in who.arms if a.missing)]:
+        progress.say(f"{name}: skipped, {why}")
+    busy = look_for_quiet(args, progress.say)
+    env = environment.capture(args.build)
+    folder, journal = open_journal(
+        args, session_record(args, who, rows, absent, env, busy), progress)
+    seed = journal.lines[0]["plan"]["seed"]
+    present = [a for a in who.arms if a.path]
+    tools = {name: os.path.abspath(path) for name, path in
+             (("probe", args.probe), ("ledger", args.ledger)) if path}
+    runner = Runner(Launcher(os.path.abspath(args.launch), scratch), tools, rows, present, journal,
+                    args.plan, seed, progress, bool(busy))
+    progress.say(f"{len(rows)} rows, {len(present)} allocators, seed {seed}")
+    try:
+        runner.prove_all()
+        runner.measure_all()
+        if args.plan.with_memory:
+            runner.follow_memory()
+        runner.write({"rec": "session_end", "t": now(), "spent_s": round(runner.spent_s, 1)})
+    except KeyboardInterrupt:
+        progress.say("interrupted: the table shows what was complete")
+        return folder, True
+    finally:
+        journal.close()
+    return folder, False
+
+
+def failures(summary):
+    """Cells of our own arms, and of copies of them, that hold words."""
+    own = {a["arm"] for a in summary.arms if a["kind"] in ("hakmem", "null")}
+    return [place for place in summary.words if place[1] in own]
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def run(args, choose):
+    """A whole comparison; `choose(scratch, say)` gives the Field. Returns the exit status."""
+    progress = Progress()
+    signal.signal(signal.SIGTERM, interrupt)
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = wait_for_lock(args.force, progress.say)
+            if lock is not None:
+                stack.callback(os.close, lock)
+                remove_left_scratch()
+            scratch = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-"))
+            folder, interrupted = measure(args, choose(scratch, progress.say), scratch, progress)
+        except CannotMeasure as error:
+            progress.say(str(error))
+            return 2
+        except Busy as error:
+            progress.say(str(error))
+            return BUSY
+    summary = report.write(folder)
+    progress.say("")
+    sys.stdout.write(report.terminal(summary, shutil.get_terminal_size((160, 24)).columns))
+    print(f"\nwritten to {args.out.name}/{folder.name}")
+    if interrupted:
+        return 130
+    return 1 if failures(summary) else 0
