@@ -27,7 +27,7 @@ INK = "#1b1f24"
 for part in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
     matplotlib.rcParams[part] = INK
 
-WIDTH = 4.6  # inches
+WIDTH = 3.6  # inches
 GREY = "#7d8590"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b9558f", "#a67c00", "#7b6fd0", "#2a93c9", "#8a6d5b")
 MARKERS = "osD^vPX*"
@@ -69,7 +69,8 @@ def finished(name, shape, title, note):
 
 
 def plain(x, _=None):
-    return f"{x:g}"
+    """A power of two as it is read: 1/8 is shorter than 0.125."""
+    return f"{x:g}" if x >= 1 else f"1/{1 / x:g}"
 
 
 def clamped(ratio, reach=REACH):
@@ -137,23 +138,25 @@ def end(crowd, gap):
     return start(crowd, gap) + gap * (len(crowd[1]) - 1)
 
 
-def label_ends(axis, ends, gap=0.075):
-    """Names at the right edge of an axis: ends is (name, colour, x, y of the last point)."""
+def label_ends(axis, ends, gap):
+    """Names at the right edge of an axis: ends is (name, look, x, y of the last point)."""
     if not ends:
         return
     to_axis = axis.transData + axis.transAxes.inverted()
     at = [to_axis.transform((x, y)) for _, _, x, y in ends]
-    for (name, colour, _, _), (x, y), shown in zip(ends, at, spread_out([y for _, y in at], gap)):
-        axis.annotate(name, (x, y), xytext=(1.04, shown), xycoords="axes fraction",
-                      textcoords="axes fraction", va="center", color=colour, fontsize=8,
-                      annotation_clip=False,
-                      arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.5, "alpha": 0.6,
-                                  "shrinkA": 0, "shrinkB": 2})
+    for (name, (colour, marker), _, _), (x, y), shown in zip(
+            ends, at, spread_out([y for _, y in at], gap)):
+        axis.plot([x, 1.06], [y, shown], color=colour, linewidth=0.5, alpha=0.6, clip_on=False,
+                  transform=axis.transAxes)
+        axis.plot([1.06], [shown], marker, color=colour, markersize=4, clip_on=False,
+                  transform=axis.transAxes)
+        axis.annotate(name, (1.06, shown), xytext=(5, 0), xycoords="axes fraction",
+                      textcoords="offset points", va="center", fontsize=8, annotation_clip=False)
 
 
 def oversubscribed(axis, cores, most):
     """Marks where there are more threads than processors."""
     if most > cores:
         axis.axvspan(cores * 1.05, most * 1.15, color=GREY, alpha=0.15, linewidth=0)
-        axis.text(most * 1.1, 0.03, "oversubscribed", ha="right", va="bottom", fontsize=7,
-                  color=GREY, transform=axis.get_xaxis_transform())
+        axis.text(most * 1.1, 0.03, "oversubscribed", ha="right", va="bottom", fontsize=8,
+                  transform=axis.get_xaxis_transform())

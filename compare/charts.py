@@ -6,13 +6,16 @@ data is not drawn; `all_plots` says which. The same records give the same bytes.
 """
 
 
+import math
+
 import canvas
 import cells
 import curves
 from canvas import GREY, INK
 from summary import TIME
 
-LANE_INCHES, HEAD_INCHES = 0.115, 0.24  # of an arm's lane; of a row's name
+LANE_INCHES, HEAD_INCHES = 0.13, 0.24  # of an arm's lane; of a row's name
+RATIO_ROWS, NOISE_ROWS = 12, 24  # most rows of a chart: it has to fit on paper
 
 
 def reach_of(estimate):
@@ -32,32 +35,58 @@ def draw_point(axis, summary, arm, estimate, y, strong):
                   elinewidth=1.1, markerfacecolor=colour if strong else "none")
     if x != estimate.ratio:
         side = -1 if x > 1 else 1
-        axis.annotate(cells.ratio_text(estimate.ratio), (x, y), xytext=(side * 6, 0), color=colour,
-                      textcoords="offset points", va="center", fontsize=7,
+        axis.annotate(cells.ratio_text(estimate.ratio), (x, y), xytext=(side * 6, 0),
+                      textcoords="offset points", va="center", fontsize=8,
                       ha="right" if side < 0 else "left")
 
 
 def legend_above(axis, summary, arms):
-    handles = []
+    handles, columns = [], 3 if max(map(len, arms)) < 10 else 2
     for arm in arms:
         colour, marker = canvas.look(summary, arm)
         handles += axis.plot([], [], marker, color=colour, label=arm, linestyle="none")
-    axis.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=3, fontsize=8,
-                bbox_transform=canvas.above(axis, 14), columnspacing=1.2, handletextpad=0.2,
-                borderaxespad=0.2)
+    axis.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=columns,
+                fontsize=8, bbox_transform=canvas.above(axis, 14), columnspacing=1.2,
+                handletextpad=0.2, borderaxespad=0.2)
 
 
-def ratio_plot(summary, table):
+def parts(rows, most):
+    """The rows in as few runs of about the same length as keep each to `most`."""
+    size = math.ceil(len(rows) / math.ceil(len(rows) / most)) if rows else 1
+    return [rows[i:i + size] for i in range(0, len(rows), size)]
+
+
+def numbered(title, which):
+    place, count = which
+    return f"{title}, {place + 1} of {count}" if count > 1 else title
+
+
+def drawn_ratios(summary, table, rows):
+    """All that charts of these rows must have room for."""
+    for row in rows:
+        for arm in summary.columns:
+            estimate = table.cells[row["workload"], arm].estimate
+            if estimate is not None:
+                yield estimate.ratio
+                if cells.has_interval(estimate):
+                    yield from (estimate.low, estimate.high)
+
+
+def ratio_plots(summary, table):
     """A point and its interval for each cell that has a ratio, under the name of its row."""
     rows = [row for row in summary.rows
             if any(table.cells[row["workload"], arm].estimate for arm in summary.columns)]
     arms = [arm for arm in summary.columns
             if any(table.cells[row["workload"], arm].estimate for row in rows)]
-    if not arms:
-        return None
+    values, chunks = list(drawn_ratios(summary, table, rows)), parts(rows, RATIO_ROWS)
+    for place, chunk in enumerate(chunks):
+        yield ratio_plot(summary, table, arms, chunk, values, (place, len(chunks)))
+
+
+def ratio_plot(summary, table, arms, rows, values, which):
     pitch = HEAD_INCHES + LANE_INCHES * len(arms)
     shape, axes = canvas.figure(1, 1, pitch * len(rows) + 0.9)
-    axis, values = axes[0, 0], []
+    axis = axes[0, 0]
     for place, row in enumerate(rows):
         name = row["workload"]
         axis.text(0.005, place * pitch + 0.1, cells.row_label(row), fontsize=8, va="center",
@@ -67,9 +96,6 @@ def ratio_plot(summary, table):
             cell = table.cells[name, arm]
             if cell.estimate is None:
                 continue
-            values.append(cell.estimate.ratio)
-            if cells.has_interval(cell.estimate):
-                values += [cell.estimate.low, cell.estimate.high]
             draw_point(axis, summary, arm, cell.estimate,
                        place * pitch + HEAD_INCHES + LANE_INCHES * (lane + 0.2),
                        cells.is_decided(cell.verdict))
@@ -80,7 +106,7 @@ def ratio_plot(summary, table):
     axis.set_xlabel(f"{word}: ratio to {summary.base}, lower is better")
     legend_above(axis, summary, arms)
     return canvas.finished(
-        f"ratios-{table.metric}", shape, f"Ratios in {word}",
+        f"ratios-{table.metric}-{which[0] + 1}", shape, numbered(f"Ratios in {word}", which),
         f"Ratio to {summary.base} with its 95 % interval, lower is better. A filled marker is "
         f"decided, a hollow one is not. Ratios beyond {canvas.REACH} times stand at the edge, with "
         "their number.")
@@ -121,16 +147,17 @@ def trade_axis(axis, summary, label):
                    f"{summary.memory.most[label]} in memory)")
     axis.set_ylabel("memory ratio")
     axis.set_xlabel("time ratio; left and down is better")
-    ends = [(summary.base, INK, 1, 1)]
-    ends += [(arm, canvas.look(summary, arm)[0], t.ratio, m.ratio) for arm, t, m in points]
-    canvas.label_ends(axis, ends, 0.085)
+    ends = [(summary.base, (INK, "o"), 1, 1)]
+    ends += [(arm, canvas.look(summary, arm), t.ratio, m.ratio) for arm, t, m in points]
+    canvas.label_ends(axis, ends, 0.08)
     return True
 
 
 def ticks(low, high):
     """Round ratios between two bounds: at least three where two decimals allow."""
     for steps in ([2.0**i for i in range(-10, 11)], [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7],
-                  *([round(step * i, 2) for i in range(1, 301)] for step in (0.2, 0.1, 0.05, 0.02))):
+                  *([round(step * i, 2) for i in range(1, 301)]
+                    for step in (0.2, 0.1, 0.05, 0.02))):
         inside = [s for s in steps if low / 1.03 <= s <= high * 1.03]
         if len(inside) >= 3:
             return inside
@@ -159,12 +186,15 @@ def block_ratios(table, row, arm, base):
     return [over[b] / under[b] for b in sorted(over.keys() & under.keys(), key=str)]
 
 
-def noise_plot(summary):
+def noise_plots(summary):
     """Each row: the null ratio of every block, delta around 1, and what was measured."""
-    table = summary.time
-    rows = [row for row in summary.rows if table.null.get(row["workload"])]
-    if not rows:
-        return None
+    chunks = parts([row for row in summary.rows if summary.time.null.get(row["workload"])],
+                   NOISE_ROWS)
+    for place, chunk in enumerate(chunks):
+        yield noise_plot(summary, summary.time, chunk, (place, len(chunks)))
+
+
+def noise_plot(summary, table, rows, which):
     arm = summary.original if summary.original != summary.base else None
     pitch = 0.44
     shape, axes = canvas.figure(1, 1, pitch * len(rows) + 0.9)
@@ -190,22 +220,23 @@ def noise_plot(summary):
     canvas.ratio_axis(axis, summary, values)
     axis.set_xlabel("ratio of time")
     measured = f" {arm} against {summary.base} is the point with its interval." if arm else ""
-    return canvas.finished("noise", shape, "Is it bigger than noise?",
-                           f"Strokes: null / {summary.original}, the same file twice, of every "
-                           f"block; the band is 1 \u00b1 delta.{measured}")
+    return canvas.finished(
+        f"noise-{which[0] + 1}", shape, numbered("Is it bigger than noise?", which),
+        f"Strokes: null / {summary.original}, the same file twice, of every block; the band is "
+        f"1 \u00b1 delta.{measured}")
 
 
 def all_plots(summary, extras):
     """(the plots that have data, the words on those that have none)."""
     plots, absent = [], []
     for title, made in (
-        ("ratios in time", [ratio_plot(summary, summary.time)]),
-        ("ratios in memory", [ratio_plot(summary, summary.memory)]),
         ("time against memory", [trade_plot(summary)]),
-        ("memory over time", list(curves.timeline_plots(summary, extras))),
-        ("latency percentiles", list(curves.latency_plots(summary, extras))),
         ("curves over threads", [curves.thread_plot(summary)]),
-        ("noise", [noise_plot(summary)]),
+        ("latency percentiles", curves.latency_plots(summary, extras)),
+        ("memory over time", curves.timeline_plots(summary, extras)),
+        ("ratios in time", ratio_plots(summary, summary.time)),
+        ("ratios in memory", ratio_plots(summary, summary.memory)),
+        ("noise", noise_plots(summary)),
     ):
         drawn = [plot for plot in made if plot is not None]
         plots += drawn

@@ -15,6 +15,9 @@ from canvas import GREY, INK
 from extras import NULL_OP
 
 
+TIMELINES = 12  # charts; the page holds each whole
+
+
 def arms_of(summary):
     return [summary.base, *summary.columns]
 
@@ -40,7 +43,7 @@ def timeline_plot(summary, extras, number, row):
         if live:
             axis.fill_between(t, [b / 2**20 for b in live], color=GREY, alpha=0.45, linewidth=0)
         axis.plot(t, [kib / 1024 for kib in record["rss_kib"]], color=colour, linewidth=1.3)
-        axis.set_title(arm, color=colour)
+        axis.set_title(arm)
         top = max(top, *record["rss_kib"])
         axis.grid(True, alpha=0.3, linewidth=0.5)
     axes[0, 0].set_ylim(0, 1.05 * top / 1024)
@@ -52,9 +55,21 @@ def timeline_plot(summary, extras, number, row):
         "run of each, sampled.")
 
 
+def live(extras, name):
+    """The most bytes that were alive in a row, under any arm; None without a timeline."""
+    said = [record["metric"].get("peak_live_b") or 0
+            for (row, _), record in extras.mem.items() if row == name]
+    return max(said) if said else None
+
+
 def timeline_plots(summary, extras):
+    """The rows with most alive; the table has them all."""
+    alive = {row["workload"]: live(extras, row["workload"]) for row in summary.rows}
+    found = sorted((name for name, b in alive.items() if b is not None),
+                   key=lambda name: -alive[name])[:TIMELINES]
     for number, row in enumerate(summary.rows):
-        yield timeline_plot(summary, extras, number, row)
+        if row["workload"] in found:
+            yield timeline_plot(summary, extras, number, row)
 
 
 def nines(share):
@@ -77,12 +92,12 @@ def latency_axis(axis, summary, extras, name, op):
         axis.plot([nines(p) for p in SHARES], values, color=colour, linewidth=1.2)
         axis.plot(marks, [max(hist.percentile(p), 0.5) for p in extras.PERCENTILES], marker,
                   color=colour, markersize=4)
-        ends.append((arm, colour, nines(SHARES[-1]), values[-1]))
+        ends.append((arm, (colour, marker), nines(SHARES[-1]), values[-1]))
     floor = extras.hists.get((name, summary.base, NULL_OP))
     if floor is not None and op != NULL_OP:
         axis.plot([nines(p) for p in SHARES], [max(floor.percentile(p), 0.5) for p in SHARES],
                   color=GREY, linewidth=1.2, linestyle="--")
-        ends.append(("doing nothing", GREY, nines(SHARES[-1]),
+        ends.append(("doing nothing", (GREY, "_"), nines(SHARES[-1]),
                      max(floor.percentile(SHARES[-1]), 0.5)))
     axis.set_yscale("log")
     axis.set_xlim(nines(0.3), nines(SHARES[-1]) * 1.02)
@@ -90,7 +105,7 @@ def latency_axis(axis, summary, extras, name, op):
     axis.set_title(op)
     axis.set_ylabel("ns")
     axis.grid(True, alpha=0.3, linewidth=0.5)
-    canvas.label_ends(axis, ends, 0.09)
+    canvas.label_ends(axis, ends, 0.085)
 
 
 def latency_plot(summary, extras, number, row):
@@ -157,7 +172,7 @@ def thread_axis(axis, summary, name, rows):
                   [max(0, g.high - g.ratio) if cells.has_interval(g) else 0 for _, g in gains]]
         axis.errorbar(t, y, yerr=errors, fmt=marker + "-", color=colour, markersize=4,
                       linewidth=1.2, elinewidth=0.9)
-        ends.append((arm, colour, t[-1], y[-1]))
+        ends.append((arm, (colour, marker), t[-1], y[-1]))
         top = max(top, *y)
     most = max(rows)
     axis.plot([1, min(cores, most)], [1, min(cores, most)], ":", color=INK, linewidth=0.9)

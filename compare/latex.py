@@ -61,7 +61,7 @@ def table(grid, note):
 
 def document(summary, extras):
     parts = ["% Made by report.py from runs.jsonl: edit nothing here.", OPEN,
-             r"{\tiny\setlength{\tabcolsep}{2pt}", ""]
+             r"{\tiny\setlength{\tabcolsep}{2pt}\setlength{\LTcapwidth}{\linewidth}", ""]
     note = caption.short(summary)
     parts += [table(grid, note) for grid in all_grids(summary, extras)]
     notes = [*caption.versions(summary), *caption.footnotes(summary)]

@@ -15,6 +15,7 @@ from canvas import INK
 from grids import all_grids
 
 STYLE = Path(__file__).resolve().parent / "assets" / "page.css"
+LARGER = 1.5  # how much a chart may grow beyond its own size
 FORMS = {"better": "decided, better", "worse": "decided, worse", "open": "inconclusive"}
 
 
@@ -59,7 +60,8 @@ def inlined(plot, key):
     head, rest = svg.split(">", 1)
     width = re.search(r' width="([\d.]+)pt"', head).group(1)
     head = re.sub(r' (width|height)="[^"]*"', "", head)
-    head += f' role="img" aria-labelledby="{key}-title" style="max-width:{float(width):.0f}pt"'
+    head += f' role="img" aria-labelledby="{key}-title"'
+    head += f' style="max-width:{LARGER * float(width):.0f}pt"'
     rest = re.sub(r"<title>", f'<title id="{key}-title">', rest, count=1)
     return f"{head}>{rest}".strip()
 
