@@ -28,8 +28,8 @@ def arms_of(summary):
 def timeline_plot(summary, number, row):
     """Small multiples: resident and live memory of each arm, all on the same scales."""
     name = row["workload"]
-    found = [(arm, summary.mem[name, arm]) for arm in arms_of(summary) if (name, arm) in summary.mem]
-    found = [(arm, r) for arm, r in found if r["t_ms"]]
+    records = [(arm, summary.mem.get((name, arm))) for arm in arms_of(summary)]
+    found = [(arm, record) for arm, record in records if record and record["t_ms"]]
     if not found:
         return None
     lines = math.ceil(len(found) / 2)

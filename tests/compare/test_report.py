@@ -4,6 +4,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -160,6 +161,22 @@ class Latex(unittest.TestCase):
             self.assertNotEqual(latex.escaped(sign), sign)
         self.assertEqual(latex.escaped("a_b 50 %"), r"a\_b 50 \%")
         self.assertTrue(latex.escaped("\u00e9\u4e2d").isascii())
+
+
+    def test_compiles_alone_and_inside_a_document(self):
+        found = shutil.which("kpsewhich") and subprocess.run(
+            ["kpsewhich", "booktabs.sty"], capture_output=True).returncode == 0
+        if not found or not shutil.which("pdflatex"):
+            self.skipTest("no pdflatex with booktabs")
+        folder = folder_of(self, support.full_session() + [FAILED])
+        report.write(folder)
+        (folder / "host.tex").write_text(
+            "\\documentclass{article}\\usepackage{booktabs,longtable,xcolor}\n"
+            "\\begin{document}\\input{tables}after\\end{document}\n")
+        for name in ("tables.tex", "host.tex"):
+            done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", name],
+                                  cwd=folder, capture_output=True, text=True, errors="replace")
+            self.assertEqual(done.returncode, 0, done.stdout[-2000:])
 
 
 class Charts(unittest.TestCase):
