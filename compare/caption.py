@@ -7,6 +7,7 @@ import, is not claimed.
 
 import cells
 import stats
+import worth
 from summary import TIME
 
 IMPORTED = "imported"  # a key of the plan: the format that the numbers came from
@@ -55,15 +56,9 @@ def measures(summary):
             "is under a MiB, or whose work depends on speed, show memory in MiB, not as a ratio."]
 
 
-def method_name():
-    return getattr(stats, "METHOD_WORDS", "the median over blocks of the ratio to {base} within "
-                   "the block, with a 95 % bootstrap interval over blocks (percentile, widened for "
-                   "few blocks)")
-
-
 def method(summary):
     lines = [
-        f"A cell is {method_name().format(base=summary.base)}; lower is better. Marked (bold) "
+        f"A cell is {stats.METHOD_WORDS.format(base=summary.base)}; lower is better. Marked (bold) "
         "cells lie outside 1 \u00b1 delta with their whole interval; delta is 1 %, or what the "
         "null arm shows where that is more "
         f"(time: {deltas(summary.time)}; memory: {deltas(summary.memory)}).",
@@ -210,6 +205,8 @@ def losing(summary, arm):
 def answer(summary):
     """(sentences on each arm's means, sentences on where the subject loses)."""
     means = [line for arm in summary.columns if (line := gist(summary, arm))]
+    if worth.false_differences(summary):
+        means.insert(0, worth.false_differences(summary))
     arm = subject(summary)
     return means, losing(summary, arm) if arm and summary.time.delta else []
 

@@ -8,12 +8,11 @@ same everywhere. Invariant: text is never empty, and never an exponent.
 import math
 from dataclasses import dataclass, field
 
+import stats
 from summary import MEMORY
 
-BETTER = ("lower", "faster", "smaller")
-WORSE = ("higher", "slower", "larger")
+BETTER, WORSE = zip(*stats.WORDS.values())
 LARGER = {"ns/op": ("\u00b5s/op", "ms/op", "s/op")}  # each a thousand of the one before
-EQUAL = ("equal", "equivalent")
 
 
 @dataclass(frozen=True)
@@ -43,18 +42,13 @@ class Grid:
     tail: int = 0  # the last lines that are means
 
 
-def is_decided(verdict):
-    """Whether the whole interval lies outside 1 +- delta."""
-    return verdict in BETTER or verdict in WORSE
-
-
 def kind_of(verdict):
     """The kind of entry that a verdict makes."""
     if verdict in BETTER:
         return "better"
     if verdict in WORSE:
         return "worse"
-    return "equal" if verdict in EQUAL else "open"
+    return "equal" if verdict == stats.EQUIVALENT else "open"
 
 
 def number(x):
@@ -143,10 +137,5 @@ def mean_entry(table, label, arm, with_interval=True):
 
 
 def blocks_of(summary, row):
-    """The blocks that the row's ratios rest on, of the arm that has most."""
-    said = row.get("n") or getattr(summary, "row_blocks", {}).get(row["workload"])
-    if said is not None:
-        return said
-    counts = [len(cell.values) for (name, _), cell in summary.time.cells.items()
-              if name == row["workload"]]
-    return max(counts, default=0)
+    """The blocks that the row's ratios rest on."""
+    return summary.row_blocks[row["workload"]]

@@ -11,6 +11,7 @@ import math
 import canvas
 import cells
 import curves
+import stats
 from canvas import GREY, INK
 from summary import TIME
 
@@ -98,7 +99,7 @@ def ratio_plot(summary, table, arms, rows, values, which):
                 continue
             draw_point(axis, summary, arm, cell.estimate,
                        place * pitch + HEAD_INCHES + LANE_INCHES * (lane + 0.2),
-                       cells.is_decided(cell.verdict))
+                       stats.is_decided(cell.verdict))
     axis.set_ylim(pitch * len(rows), 0)
     axis.set_yticks([])
     canvas.ratio_axis(axis, summary, values)
@@ -183,7 +184,7 @@ def trade_plot(summary):
 
 def block_ratios(table, row, arm, base):
     over, under = table.cells[row, arm].values, table.cells[row, base].values
-    return [over[b] / under[b] for b in sorted(over.keys() & under.keys(), key=str)]
+    return [over[b] / under[b] for b in sorted(over.keys() & under.keys())]
 
 
 def noise_plots(summary):
@@ -212,7 +213,7 @@ def noise_plot(summary, table, rows, which):
         values += [*ratios, 1 + delta]
         cell = table.cells[name, arm] if arm else None
         if cell and cell.estimate:
-            strong = cells.is_decided(cell.verdict)
+            strong = stats.is_decided(cell.verdict)
             values.append(cell.estimate.ratio)
             draw_point(axis, summary, arm, cell.estimate, y + 0.31, strong)
     axis.set_ylim(pitch * len(rows), 0)
@@ -226,14 +227,14 @@ def noise_plot(summary, table, rows, which):
         f"1 \u00b1 delta.{measured}")
 
 
-def all_plots(summary, extras):
+def all_plots(summary):
     """(the plots that have data, the words on those that have none)."""
     plots, absent = [], []
     for title, made in (
         ("time against memory", [trade_plot(summary)]),
         ("curves over threads", [curves.thread_plot(summary)]),
-        ("latency percentiles", curves.latency_plots(summary, extras)),
-        ("memory over time", curves.timeline_plots(summary, extras)),
+        ("latency percentiles", curves.latency_plots(summary)),
+        ("memory over time", curves.timeline_plots(summary)),
         ("ratios in time", ratio_plots(summary, summary.time)),
         ("ratios in memory", ratio_plots(summary, summary.memory)),
         ("noise", noise_plots(summary)),

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
 """curves.py: charts over an axis of their own: time, percentile, threads.
 
-Called by charts.py. Timelines and percentiles come from records beside the runs (extras.py); the
+Called by charts.py. Timelines and percentiles come from records beside the runs; the
 curve over threads from rows whose names differ in the number of threads alone.
 """
 
 import math
 import re
 
+import numpy as np
+
 import canvas
 import cells
 import stats
 from canvas import GREY, INK
-from extras import NULL_OP
+from grids import operations
+from histograms import NULL_OP, PERCENTILES, largest_in
 
 
 TIMELINES = 12  # charts; the page holds each whole
@@ -22,11 +25,11 @@ def arms_of(summary):
     return [summary.base, *summary.columns]
 
 
-def timeline_plot(summary, extras, number, row):
+def timeline_plot(summary, number, row):
     """Small multiples: resident and live memory of each arm, all on the same scales."""
     name = row["workload"]
-    found = [(arm, extras.mem[name, arm]) for arm in arms_of(summary) if (name, arm) in extras.mem]
-    found = [(arm, r) for arm, r in found if r["t_ms"]]
+    records = [(arm, summary.mem.get((name, arm))) for arm in arms_of(summary)]
+    found = [(arm, record) for arm, record in records if record and record["t_ms"]]
     if not found:
         return None
     lines = math.ceil(len(found) / 2)
@@ -55,21 +58,21 @@ def timeline_plot(summary, extras, number, row):
         "run of each, sampled.")
 
 
-def live(extras, name):
+def live(summary, name):
     """The most bytes that were alive in a row, under any arm; None without a timeline."""
     said = [record["metric"].get("peak_live_b") or 0
-            for (row, _), record in extras.mem.items() if row == name]
+            for (row, _), record in summary.mem.items() if row == name]
     return max(said) if said else None
 
 
-def timeline_plots(summary, extras):
+def timeline_plots(summary):
     """The rows with most alive; the table has them all."""
-    alive = {row["workload"]: live(extras, row["workload"]) for row in summary.rows}
+    alive = {row["workload"]: live(summary, row["workload"]) for row in summary.rows}
     found = sorted((name for name, b in alive.items() if b is not None),
                    key=lambda name: -alive[name])[:TIMELINES]
     for number, row in enumerate(summary.rows):
         if row["workload"] in found:
-            yield timeline_plot(summary, extras, number, row)
+            yield timeline_plot(summary, number, row)
 
 
 def nines(share):
@@ -80,42 +83,47 @@ def nines(share):
 SHARES = [1 - 10 ** -(0.05 * i) for i in range(3, 81)]  # to 99.99 %
 
 
-def latency_axis(axis, summary, extras, name, op):
+def values_at(hist, shares):
+    """Each share's percentile, at least half a nanosecond: the axis is logarithmic."""
+    sums, buckets = np.cumsum(hist.table().sum(axis=0)), hist.buckets()
+    places = np.searchsorted(sums, np.array(shares) * sums[-1] * (1 - 1e-12))
+    return [max(largest_in(buckets[place], hist.sub_bits), 0.5) for place in places]
+
+
+def latency_axis(axis, summary, name, op):
     ends = []
-    marks = [nines(p) for p in extras.PERCENTILES]
+    marks = [nines(p) for p in PERCENTILES]
     for arm in arms_of(summary):
-        hist = extras.hists.get((name, arm, op))
+        hist = summary.hists.get((name, arm, op))
         if hist is None:
             continue
         colour, marker = canvas.look(summary, arm)
-        values = [max(hist.percentile(p), 0.5) for p in SHARES]
+        values = values_at(hist, SHARES)
         axis.plot([nines(p) for p in SHARES], values, color=colour, linewidth=1.2)
-        axis.plot(marks, [max(hist.percentile(p), 0.5) for p in extras.PERCENTILES], marker,
-                  color=colour, markersize=4)
+        axis.plot(marks, values_at(hist, PERCENTILES), marker, color=colour, markersize=4)
         ends.append((arm, (colour, marker), nines(SHARES[-1]), values[-1]))
-    floor = extras.hists.get((name, summary.base, NULL_OP))
+    floor = summary.hists.get((name, summary.base, NULL_OP))
     if floor is not None and op != NULL_OP:
-        axis.plot([nines(p) for p in SHARES], [max(floor.percentile(p), 0.5) for p in SHARES],
-                  color=GREY, linewidth=1.2, linestyle="--")
-        ends.append(("doing nothing", (GREY, "_"), nines(SHARES[-1]),
-                     max(floor.percentile(SHARES[-1]), 0.5)))
+        values = values_at(floor, SHARES)
+        axis.plot([nines(p) for p in SHARES], values, color=GREY, linewidth=1.2, linestyle="--")
+        ends.append(("doing nothing", (GREY, "_"), nines(SHARES[-1]), values[-1]))
     axis.set_yscale("log")
     axis.set_xlim(nines(0.3), nines(SHARES[-1]) * 1.02)
-    axis.set_xticks(marks, [f"{100 * p:g}" for p in extras.PERCENTILES])
+    axis.set_xticks(marks, [f"{100 * p:g}" for p in PERCENTILES])
     axis.set_title(op)
     axis.set_ylabel("ns")
     axis.grid(True, alpha=0.3, linewidth=0.5)
     canvas.label_ends(axis, ends, 0.085)
 
 
-def latency_plot(summary, extras, number, row):
+def latency_plot(summary, number, row):
     name = row["workload"]
-    ops = [op for op in extras.operations(name) if op != NULL_OP]
+    ops = [op for op in operations(summary, name) if op != NULL_OP]
     if not ops:
         return None
     shape, axes = canvas.figure(len(ops), 1, 2.7 * len(ops))
     for axis, op in zip(axes[:, 0], ops):
-        latency_axis(axis, summary, extras, name, op)
+        latency_axis(axis, summary, name, op)
     axes[-1, 0].set_xlabel("percentile")
     return canvas.finished(
         f"latency-{number}", shape, f"Latency: {cells.row_label(row)}",
@@ -123,9 +131,9 @@ def latency_plot(summary, extras, number, row):
         "what the clock and the machine cost.")
 
 
-def latency_plots(summary, extras):
+def latency_plots(summary):
     for number, row in enumerate(summary.rows):
-        yield latency_plot(summary, extras, number, row)
+        yield latency_plot(summary, number, row)
 
 
 def family(row):
@@ -151,11 +159,11 @@ def gain(summary, row, arm, first, seed):
     """How many times the baseline's work at one thread the arm does at this row's threads."""
     over = summary.time.cells[first["workload"], summary.base].values
     under = summary.time.cells[row["workload"], arm].values
-    blocks = sorted(over.keys() & under.keys(), key=str)
+    blocks = sorted(over.keys() & under.keys())
     if not blocks:
         return None
-    return stats.median_ratio([math.log(over[b] / under[b]) for b in blocks],
-                              [summary.seed, 11, seed])
+    return stats.row_ratio({b: math.log(over[b] / under[b]) for b in blocks},
+                           [summary.seed, 11, seed])
 
 
 def thread_axis(axis, summary, name, rows):

@@ -5,7 +5,10 @@ Called by text.py, latex.py and page.py, which print the same grids (cells.Grid)
 has no empty entry; what failed stands in it in words.
 """
 
+import math
+
 import cells
+import histograms
 import worth
 from cells import Entry, Grid
 from summary import TIME
@@ -87,14 +90,14 @@ def memory_value(metric, key):
     return cells.mebibytes(value / 1024 if key.endswith("_b") else value)
 
 
-def timeline_grid(summary, extras):
+def timeline_grid(summary):
     """What a separate run saw over time: peak, what stays after the work, overhead."""
     arms = [summary.base, *summary.columns]
     grid = Grid("retained", "Memory over time",
                 "One separate, untimed run of each cell, sampled: no intervals. Retained: resident "
                 f"that long after everything was freed. {LOWER}", ["workload", "measure", *arms])
     for row in summary.rows:
-        records = {arm: extras.mem.get((row["workload"], arm)) for arm in arms}
+        records = {arm: summary.mem.get((row["workload"], arm)) for arm in arms}
         if not any(records.values()):
             continue
         for title, key in RETAINED:
@@ -111,41 +114,55 @@ def timeline_grid(summary, extras):
     return grid
 
 
-def latency_grids(summary, extras):
+def operations(summary, name):
+    """The operations that a row timed one by one, the null operation last."""
+    ops = sorted({op for row, _, op in summary.hists if row == name})
+    return sorted(ops, key=lambda op: op == histograms.NULL_OP)
+
+
+def percentile_text(percentile):
+    said = cells.grouped(percentile.value)
+    if math.isnan(percentile.low):
+        return said
+    return f"{said} [{cells.grouped(percentile.low)},{cells.grouped(percentile.high)}]"
+
+
+LONG = tuple(f"> {ns / 1000:g} \u00b5s" for ns in histograms.LONG_NS)
+
+
+def latency_line(summary, row, arm, op, width):
+    label = [Entry(op, "label"), Entry(arm, "label")]
+    hist = summary.hists.get((row["workload"], arm, op))
+    if hist is None:
+        return label + [words_or_missing(summary, row, arm)] * (width - len(label))
+    found = [percentile_text(p) for p in summary.percentiles(row["workload"], arm, op)]
+    counts = [hist.largest(), hist.count(), *map(hist.above, histograms.LONG_NS)]
+    return label + [Entry(said) for said in [*found, *map(cells.grouped, counts)]]
+
+
+def latency_grids(summary):
     """A grid for each row that recorded single operations: percentiles, and how many were long."""
+    heads = [f"p{100 * share:g}" for share in histograms.PERCENTILES]
     for number, row in enumerate(summary.rows):
-        ops = extras.operations(row["workload"])
-        if not ops:
-            continue
-        heads = [f"p{100 * p:g}" for p in extras.PERCENTILES]
         grid = Grid(f"latency-{number}", f"Latency: {cells.row_label(row)}",
-                    "Nanoseconds of one operation, all counted blocks together. The operation "
-                    f"`null` does nothing: the clock and the machine alone. {LOWER}",
-                    ["operation", "allocator", *heads, "max", "count",
-                     *(f"> {title}" for title, _ in extras.LONG)])
-        for op in ops:
+                    "Nanoseconds of one operation over all counted blocks, percentiles with 95 % "
+                    "intervals over blocks. The operation `null` does nothing: what the clock and "
+                    f"the machine cost. {LOWER}",
+                    ["operation", "allocator", *heads, "max", "count", *LONG])
+        for op in operations(summary, row["workload"]):
             for arm in [summary.base, *summary.columns]:
-                hist = extras.hists.get((row["workload"], arm, op))
-                label = [Entry(op, "label"), Entry(arm, "label")]
-                if hist is None:
-                    words = words_or_missing(summary, row, arm)
-                    grid.lines.append(label + [words] * (len(grid.head) - 2))
-                    continue
-                values = [hist.percentile(p) for p in extras.PERCENTILES]
-                values += [hist.largest(), hist.count()]
-                values += [hist.above(limit) for _, limit in extras.LONG]
-                grid.lines.append(label + [Entry(cells.grouped(v)) for v in values])
+                grid.lines.append(latency_line(summary, row, arm, op, len(grid.head)))
         yield grid
 
 
-def instruction_grid(summary, extras):
+def instruction_grid(summary):
     arms = [summary.base, *summary.columns]
     grid = Grid("instructions", "Instructions",
                 "Instructions of an operation, counted by callgrind: in all, and in brackets those "
                 f"inside the allocator. Exact, without noise, and no time. {LOWER}",
                 ["workload", *arms])
     for row in summary.rows:
-        records = {arm: extras.insn.get((row["workload"], arm)) for arm in arms}
+        records = {arm: summary.insn.get((row["workload"], arm)) for arm in arms}
         if not any(records.values()):
             continue
         line = [labelled(row)]
@@ -162,11 +179,11 @@ def instruction_grid(summary, extras):
     return grid
 
 
-def all_grids(summary, extras):
+def all_grids(summary):
     """Every grid that has lines, in the order of the report."""
     grids = [pair_grid(summary), ratio_grid(summary, summary.time),
-             ratio_grid(summary, summary.memory), *worth.grids(summary, extras),
-             timeline_grid(summary, extras), *latency_grids(summary, extras),
-             instruction_grid(summary, extras)]
+             ratio_grid(summary, summary.memory), *worth.grids(summary),
+             timeline_grid(summary), *latency_grids(summary),
+             instruction_grid(summary)]
     return [grid for grid in grids if grid.lines]
 

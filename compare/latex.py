@@ -59,11 +59,11 @@ def table(grid, note):
     return "\n".join([*lines, r"\end{longtable}", ""])
 
 
-def document(summary, extras):
+def document(summary):
     parts = ["% Made by report.py from runs.jsonl: edit nothing here.", OPEN,
              r"{\tiny\setlength{\tabcolsep}{2pt}\setlength{\LTcapwidth}{\linewidth}", ""]
     note = caption.short(summary)
-    parts += [table(grid, note) for grid in all_grids(summary, extras)]
+    parts += [table(grid, note) for grid in all_grids(summary)]
     notes = [*caption.versions(summary), *caption.footnotes(summary)]
     parts += [r"\begin{itemize}", *[rf"\item {escaped(line)}" for line in notes],
               r"\end{itemize}", "}", r"\allocbenchclose", ""]

@@ -97,10 +97,11 @@ def convert(path, folder, base=None):
     if not runs:
         sys.exit(f"{path.name} holds no line of mimalloc-bench")
     changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    first = session(runs, base, changed.strftime("%Y-%m-%dT%H:%M:%SZ"))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "runs.jsonl").unlink(missing_ok=True)
     writer = records.Writer(folder / "runs.jsonl")
-    writer.write(**session(runs, base, changed.strftime("%Y-%m-%dT%H:%M:%SZ")))
+    writer.write(**first)
     for slot, (test, arm, block, metric, words) in enumerate(runs):
         writer.write(rec="run", block=block, slot=slot, workload=test, arm=arm, cpu=None,
                      env_pad=0, metric=metric, checksum=None, noise=QUIET, valid=words is None,

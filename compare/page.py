@@ -136,8 +136,8 @@ def charts_section(plots, absent):
             + (words if absent else "") + "</section>\n")
 
 
-def document(summary, extras, plots, absent):
-    grids, notes = all_grids(summary, extras), caption.footnotes(summary)
+def document(summary, plots, absent):
+    grids, notes = all_grids(summary), caption.footnotes(summary)
     title = f"Comparison of allocators, {summary.session['t'][:10]}"
     env = summary.session["env"]
     where = f"{env['cpu']}, {env['cores']} processors, revision {env['revision']}"

@@ -61,7 +61,7 @@ def block(folder, summary):
                       f"All rows: [results/{name}](results/{name}/summary.md).", "", END])
 
 
-def update(folder, readme, summary, extras, check):
+def update(folder, readme, summary, check):
     """Writes the block into README, or compares; the exit status."""
     path = Path(readme)
     have = path.read_text(encoding="utf-8")

@@ -19,15 +19,12 @@ import readme_table
 import records
 import text
 from caption import caption  # noqa: F401 (part of what this module offers)
-from extras import Extras
 from summary import Summary
 from text import terminal
 
 
 def load(folder):
-    """(summary, extras) of a result folder."""
-    lines = records.read(Path(folder) / "runs.jsonl")
-    return Summary(lines), Extras(lines)
+    return Summary(records.read(Path(folder) / "runs.jsonl"))
 
 
 def write_plots(folder, plots):
@@ -44,14 +41,14 @@ def write_plots(folder, plots):
 def write(folder):
     """Renders a result folder from its runs.jsonl; returns the summary for the terminal."""
     folder = Path(folder)
-    summary, extras = load(folder)
-    plots, absent = charts.all_plots(summary, extras)
+    summary = load(folder)
+    plots, absent = charts.all_plots(summary)
     write_plots(folder, plots)
     for name, made in (
-        ("summary.md", text.markdown(summary, extras, plots)),
-        ("summary.csv", text.comma_separated(summary, extras)),
-        ("tables.tex", latex.document(summary, extras)),
-        ("report.html", page.document(summary, extras, plots, absent)),
+        ("summary.md", text.markdown(summary, plots)),
+        ("summary.csv", text.comma_separated(summary)),
+        ("tables.tex", latex.document(summary)),
+        ("report.html", page.document(summary, plots, absent)),
     ):
         (folder / name).write_text(made, encoding="utf-8")
     return summary
@@ -87,9 +84,9 @@ def main(argv):
     if given.to_readme:
         if not given.readme:
             parser.error("--readme needs FOLDER and the file to write to")
-        return readme_table.update(given.folder, given.readme, *load(given.folder), given.check)
+        return readme_table.update(given.folder, given.readme, load(given.folder), given.check)
     if given.export:
-        sys.stdout.write(export.FORMATS[given.export](load(given.folder)[0]))
+        sys.stdout.write(export.FORMATS[given.export](load(given.folder)))
         return 0
     sys.stdout.write(terminal(write(given.folder), 160))
     return 0

@@ -51,13 +51,13 @@ def piped(grid):
     return "\n".join(lines)
 
 
-def markdown(summary, extras, plots):
+def markdown(summary, plots):
     """`plots`: of each picture its file and what it shows."""
     means, losing = caption.answer(summary)
     parts = ["# Comparison of allocators", ""]
     parts += [f"* {line}" for line in [*means, *losing, caption.failures(summary)]] + [""]
     parts += [line + "\n" for line in caption.caption(summary)]
-    for grid in all_grids(summary, extras):
+    for grid in all_grids(summary):
         parts += [f"## {grid.title}", "", grid.note, "", piped(grid), ""]
     for plot in plots:
         parts += [f"## {plot.title}", "", f"![{plot.title}]({plot.file})", "", plot.note, ""]
@@ -71,12 +71,11 @@ def markdown(summary, extras, plots):
     return "\n".join(parts)
 
 
-def terminal(summary, width, extras=None):
+def terminal(summary, width):
     grids = [ratio_grid(summary, summary.time), ratio_grid(summary, summary.memory),
              pair_grid(summary)]
-    if extras is not None:
-        shown = {grid.key for grid in grids}
-        grids += [g for g in all_grids(summary, extras) if g.key not in shown]
+    shown = {grid.key for grid in grids}
+    grids += [grid for grid in all_grids(summary) if grid.key not in shown]
     parts = []
     for grid in grids:
         parts += [grid.title.upper(), "", aligned(grid, width), ""]
@@ -102,18 +101,18 @@ def ratio_lines(summary):
                 yield line + [cell.verdict or "", cell.words or ""]
 
 
-def single_lines(extras):
+def single_lines(summary):
     """What was measured once, or added up: one value each, in the column of medians."""
     blank = [""] * 9
-    for (row, arm), record in sorted(extras.mem.items()):
+    for (row, arm), record in sorted(summary.mem.items()):
         for key, value in sorted(record["metric"].items()):
             unit = "KiB" if key.endswith("_kib") else "B" if key.endswith("_b") else ""
             yield [key, row, unit, arm, 1, "" if value is None else f"{value:.6g}", *blank]
-    for (row, arm, op), hist in sorted(extras.hists.items()):
-        for share in extras.PERCENTILES:
-            yield [f"{op} p{100 * share:g}", row, "ns", arm, hist.count(),
-                   f"{hist.percentile(share):.6g}", *blank]
-    for (row, arm), record in sorted(extras.insn.items()):
+    for (row, arm, op), hist in sorted(summary.hists.items()):
+        for found in summary.percentiles(row, arm, op):
+            yield [f"{op} p{100 * found.share:g}", row, hist.unit, arm, hist.count(),
+                   f"{found.value:.6g}", *blank]
+    for (row, arm), record in sorted(summary.insn.items()):
         if record.get("reason"):
             yield ["instructions", row, "instructions/op", arm, 0, "", *blank[1:],
                    record["reason"]]
@@ -122,11 +121,11 @@ def single_lines(extras):
                    *blank]
 
 
-def comma_separated(summary, extras):
+def comma_separated(summary):
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["metric", "workload", "unit", "arm", "n", "median", "least", "p90", "cv",
                      "ratio", "low95", "high95", "delta", "verdict", "words"])
     writer.writerows(ratio_lines(summary))
-    writer.writerows(single_lines(extras))
+    writer.writerows(single_lines(summary))
     return out.getvalue()

@@ -7,7 +7,6 @@ log ratios within each block. Mode `calibrate`: arms are copies of one library.
 """
 
 import itertools
-import math
 
 import cells
 import stats
@@ -39,20 +38,14 @@ def pairs(changed):
 
 
 def interaction(summary, table, arms, seed):
-    """pair / (a * b) over all rows and their common blocks, or None."""
+    """pair / (a * b) over all rows, within the blocks that have all three; or None."""
     rows = []
     for row in table.delta:
-        values = [table.cells[row, a].values for a in (arms[0], summary.base, *arms[1:])]
-        if all(table.cells[row, a].estimate for a in arms):
-            rows.append(values)
-    if not rows:
-        return None
-    blocks = sorted(set.intersection(*(set(v) for values in rows for v in values)), key=str)
-    if not blocks:
-        return None
-    d = [[math.log(p[b] * base[b] / (one[b] * other[b])) for b in blocks]
-         for p, base, one, other in rows]
-    return stats.geometric_mean_ratio(d, [summary.seed, 7, seed])
+        pair, one, other = (table.cells[row, arm].pairs for arm in arms)
+        blocks = sorted(pair.keys() & one.keys() & other.keys())
+        if blocks:
+            rows.append({b: pair[b] - one[b] - other[b] for b in blocks})
+    return stats.geometric_mean_ratio(rows, [summary.seed, 7, seed]) if rows else None
 
 
 def told(change):
@@ -95,38 +88,64 @@ def pairs_grid(summary, changed):
     return grid
 
 
-def detectable(summary, row):
-    """The smallest effect that the row's noise lets be seen, as text."""
-    known = getattr(summary, "mde", None) or {}
-    value = known.get(row["workload"])
-    if value is None:
-        return "-"
-    value = getattr(value, "ratio", value)
-    return f"{100 * (value - 1 if value >= 1 else value):.1f} %"
+def detectable(table, row):
+    """The smallest effect that the row's noise lets be seen."""
+    value = table.mde.get(row["workload"])
+    return "too few blocks" if value is None else f"{value - 1:.1%}"
+
+
+def false_differences(summary):
+    """How often copies were called different, in words; nothing where that was not asked."""
+    said = [f"{metric}: {rate.found} of {rate.of} comparisons, {rate.rate:.1%} "
+            f"[{rate.low:.1%},{rate.high:.1%}]"
+            for metric, rate in (summary.calibration or {}).items() if rate.of]
+    return "Copies that were called different: " + "; ".join(said) + "." if said else ""
 
 
 def calibration_grid(summary):
-    null = summary.time.null
     grid = Grid("calibration", "What noise does",
-                "Copies of one library against each other. Delta: the smallest difference that is "
-                "called one. Smallest effect: what these blocks find four times in five.",
-                ["workload", "null ratio", "delta", "smallest effect", "n"])
+                f"{false_differences(summary)} The same file twice. Delta: the smallest difference "
+                "that is called one. Smallest effect: the least true one that these blocks find "
+                "four times in five.".strip(),
+                ["workload", "time: null ratio", "delta", "smallest effect",
+                 "memory: null ratio", "delta", "smallest effect", "n"])
     for row in summary.rows:
-        estimate = null.get(row["workload"])
-        grid.lines.append([
-            Entry(cells.row_label(row), "label"),
-            Entry(cells.interval(estimate) if estimate else "-"),
-            Entry(f"{summary.time.delta.get(row['workload'], stats.LEAST_DELTA):.1%}"),
-            Entry(detectable(summary, row)), Entry(str(cells.blocks_of(summary, row)))])
+        line = [Entry(cells.row_label(row), "label")]
+        for table in (summary.time, summary.memory):
+            estimate = table.null.get(row["workload"])
+            if estimate is None:
+                line += [Entry("-")] * 3
+                continue
+            line += [Entry(cells.interval(estimate)), Entry(f"{table.delta[row['workload']]:.1%}"),
+                     Entry(detectable(table, row))]
+        grid.lines.append(line + [Entry(str(cells.blocks_of(summary, row)))])
     return grid
 
 
-def grids(summary, extras):
+def gate_grid(summary):
+    """What is left of each arm's differences when they are judged together."""
+    grid = Grid("gate", "All differences of an allocator judged together",
+                "Cells that are decided alone, and those that stand when all cells of the "
+                "allocator are judged at once (Holm): better, worse.",
+                ["allocator", "cells", "alone: better", "worse", "together: better", "worse"])
+    for arm in summary.columns:
+        claims = summary.gate.get(arm)
+        if not claims:
+            continue
+        line = [Entry(arm, "label"), Entry(str(len(claims)))]
+        for said in ([c.alone for c in claims], [c.verdict for c in claims]):
+            line += [Entry(str(sum(v in words for v in said)))
+                     for words in (cells.BETTER, cells.WORSE)]
+        grid.lines.append(line)
+    return grid
+
+
+def grids(summary):
     """The tables that the session's mode asks for, and those that its data allows."""
-    mode = summary.session["plan"].get("mode", "compare")
-    if mode == "ablate":
+    if summary.mode == "ablate":
         changed = changes(summary)
         yield singles_grid(summary, changed)
         yield pairs_grid(summary, changed)
-    if mode == "calibrate" or any(summary.time.null.values()):
+    yield gate_grid(summary)
+    if summary.mode == "calibrate" or any(summary.time.null.values()):
         yield calibration_grid(summary)

@@ -17,7 +17,6 @@ import readme_table
 import records
 import report
 import text
-from extras import Extras
 from summary import Summary
 
 BENCHRES = """# a comment
@@ -62,7 +61,7 @@ class Imported(unittest.TestCase):
     def test_the_caption_claims_nothing_that_the_file_does_not_say(self):
         mimalloc_bench.convert(self.file, self.folder / "out", "fast")
         lines = records.read(self.folder / "out" / "runs.jsonl")
-        made = text.markdown(Summary(lines), Extras(lines), [])
+        made = text.markdown(Summary(lines), [])
         self.assertIn("imported from mimalloc-bench", made)
         self.assertIn("There was no null arm", made)
         for claim in ("fresh process", "pinned", "VmHWM", "were noisy"):
@@ -141,7 +140,7 @@ class Readme(unittest.TestCase):
             self.skipTest("README has no marks")
         folder = readme_table.folder_named(readme)
         self.assertIsNotNone(folder, "the table names no folder")
-        said = readme_table.update(folder, readme, *report.load(folder), check=True)
+        said = readme_table.update(folder, readme, report.load(folder), check=True)
         self.assertEqual(said, 0)
 
 

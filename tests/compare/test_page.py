@@ -10,7 +10,6 @@ import support
 
 import charts
 import page
-from extras import Extras
 from summary import Summary
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -44,8 +43,8 @@ class Reader(HTMLParser):
 
 
 def made_of(records):
-    summary, extras = Summary(records), Extras(records)
-    return page.document(summary, extras, *charts.all_plots(summary, extras))
+    summary = Summary(records)
+    return page.document(summary, *charts.all_plots(summary))
 
 
 class Page(unittest.TestCase):

@@ -4,6 +4,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,17 +20,13 @@ import charts
 import grids
 import latex
 import report
+import stats
 import text
-from extras import Extras
 from stats import Estimate
 from summary import Summary
 
 FAILED = support.run_line(2, 99, "real", "same", {}, reason="crash SIGSEGV")
 FILES = ("summary.md", "summary.csv", "tables.tex", "report.html")
-
-
-def both(records):
-    return Summary(records), Extras(records)
 
 
 def folder_of(test, records):
@@ -72,18 +69,18 @@ class Rendering(unittest.TestCase):
 class Grids(unittest.TestCase):
     def test_no_cell_is_empty_and_every_line_is_complete(self):
         for records in (support.made_up_session(), support.full_session() + [FAILED]):
-            for grid in grids.all_grids(*both(records)):
+            for grid in grids.all_grids(Summary(records)):
                 for line in grid.lines:
                     self.assertEqual(len(line), len(grid.head), grid.key)
                     self.assertTrue(all(e.text for e in line), (grid.key, line))
 
     def test_a_failure_has_its_words_in_every_table_and_every_format(self):
-        summary, extras = both(support.full_session() + [FAILED])
-        for grid in grids.all_grids(summary, extras):
+        summary = Summary(support.full_session() + [FAILED])
+        for grid in grids.all_grids(summary):
             if "same" in grid.head and any(line[0].text == "real" for line in grid.lines):
                 self.assertIn("crash SIGSEGV", text.piped(grid), grid.key)
                 self.assertIn("crash SIGSEGV", latex.table(grid, ""), grid.key)
-        self.assertIn(",crash SIGSEGV\n", text.comma_separated(summary, extras))
+        self.assertIn(",crash SIGSEGV\n", text.comma_separated(summary))
         self.assertIn("crash SIGSEGV", text.terminal(summary, 120))
 
     def test_wide_tables_are_split_and_keep_every_column(self):
@@ -94,18 +91,28 @@ class Grids(unittest.TestCase):
             self.assertIn(arm, tables)
 
     def test_says_what_was_skipped_and_missing(self):
-        made = text.markdown(*both(support.made_up_session()), [])
+        made = text.markdown(Summary(support.made_up_session()), [])
         self.assertIn("redis: skipped, needs redis-server", made)
         self.assertIn("gone: missing, not installed", made)
 
     def test_csv_lines_have_as_many_fields_as_the_head(self):
-        made = text.comma_separated(*both(support.full_session()))
+        made = text.comma_separated(Summary(support.full_session()))
         lines = list(csv.reader(made.splitlines()))
         self.assertEqual({len(line) for line in lines}, {15})
         self.assertIn("malloc p99.9", {line[0] for line in lines})
 
+    def test_noise_and_the_judgement_of_all_cells_have_their_tables(self):
+        records = support.made_up_session(12)
+        records[0]["plan"]["mode"] = "calibrate"
+        summary = Summary(records)
+        grid = {g.key: g for g in grids.all_grids(summary)}
+        self.assertIn("Copies that were called different: time: 3 of 6", grid["calibration"].note)
+        effects = [line[3].text for line in grid["calibration"].lines]
+        self.assertTrue(all(text.endswith("%") for text in effects), effects)
+        self.assertEqual([line[0].text for line in grid["gate"].lines], ["same", "fast"])
+
     def test_a_pair_of_changes_has_its_interaction(self):
-        grid = {g.key: g for g in grids.all_grids(*both(support.ablation_session()))}
+        grid = {g.key: g for g in grids.all_grids(Summary(support.ablation_session()))}
         self.assertIn("interactions", grid)
         (line,) = grid["interactions"].lines
         self.assertEqual(line[1].text, "no-a; no-b")
@@ -132,12 +139,12 @@ class Words(unittest.TestCase):
         self.assertEqual(cells.interval(Estimate(0.0042, 0.0039, 0.0046, 9)),
                          "0.0042 [0.0039,0.0046]")
 
-    def test_only_a_decided_cell_is_strong_whatever_the_words_of_verdicts_are(self):
-        for verdict in ("lower", "higher", "faster", "slower", "smaller", "larger"):
-            self.assertTrue(cells.is_decided(verdict))
+    def test_only_a_decided_cell_is_strong(self):
+        for verdict in ("faster", "slower", "smaller", "larger"):
+            self.assertTrue(stats.is_decided(verdict))
             self.assertTrue(cells.Entry("x", cells.kind_of(verdict)).is_strong)
-        for verdict in ("equal", "open", "equivalent", "inconclusive", None):
-            self.assertFalse(cells.is_decided(verdict))
+        for verdict in ("equivalent", "inconclusive", None):
+            self.assertFalse(stats.is_decided(verdict))
             self.assertFalse(cells.Entry("x", cells.kind_of(verdict)).is_strong)
 
     def test_the_answer_names_the_rows_that_were_lost(self):
@@ -156,12 +163,28 @@ class Latex(unittest.TestCase):
         self.assertTrue(latex.escaped("\u00e9\u4e2d").isascii())
 
 
+    def test_compiles_alone_and_inside_a_document(self):
+        found = shutil.which("kpsewhich") and subprocess.run(
+            ["kpsewhich", "booktabs.sty"], capture_output=True).returncode == 0
+        if not found or not shutil.which("pdflatex"):
+            self.skipTest("no pdflatex with booktabs")
+        folder = folder_of(self, support.full_session() + [FAILED])
+        report.write(folder)
+        (folder / "host.tex").write_text(
+            "\\documentclass{article}\\usepackage{booktabs,longtable,xcolor}\n"
+            "\\begin{document}\\input{tables}after\\end{document}\n")
+        for name in ("tables.tex", "host.tex"):
+            done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", name],
+                                  cwd=folder, capture_output=True, text=True, errors="replace")
+            self.assertEqual(done.returncode, 0, done.stdout[-2000:])
+
+
 class Charts(unittest.TestCase):
     def test_each_is_drawn_where_there_is_data_and_named_where_there_is_none(self):
-        plots, absent = charts.all_plots(*both(support.full_session()))
+        plots, absent = charts.all_plots(Summary(support.full_session()))
         self.assertEqual(absent, [])
         self.assertEqual(len({plot.file for plot in plots}), len(plots))
-        plots, absent = charts.all_plots(*both(support.made_up_session()))
+        plots, absent = charts.all_plots(Summary(support.made_up_session()))
         self.assertIn("latency percentiles", absent)
         self.assertIn("memory over time", absent)
 
@@ -181,7 +204,7 @@ class Cells(unittest.TestCase):
         cell = summary.time.cells["short", "fast"]
         self.assertAlmostEqual(cell.estimate.ratio, 0.5, delta=0.01)
         self.assertIn(cell.verdict, cells.BETTER)
-        self.assertFalse(cells.is_decided(summary.time.cells["short", "same"].verdict))
+        self.assertFalse(stats.is_decided(summary.time.cells["short", "same"].verdict))
         self.assertAlmostEqual(summary.memory.cells["short", "fast"].estimate.ratio, 2)
         self.assertAlmostEqual(summary.time.null["short"].ratio, 1, delta=0.01)
 
@@ -198,7 +221,7 @@ class Cells(unittest.TestCase):
         self.assertEqual(summary.time.cells["real", "same"].words, "crash SIGSEGV")
         self.assertEqual(summary.time.means["geometric mean", "same"][1], 2)
         self.assertIsNotNone(summary.time.cells["short", "same"].estimate)
-        made = text.markdown(summary, Extras(records), [])
+        made = text.markdown(summary, [])
         self.assertIn("real, same: crash SIGSEGV in block 3", made)
         self.assertIn("(2/3 rows)", made)
 
