@@ -93,16 +93,18 @@ def compare(args, launcher):
     env = environment.capture()
     folder = folder_of(args, env)
     (folder / "env.json").write_text(json.dumps(env, indent=2) + "\n", encoding="utf-8")
-    writer = records.Writer(folder / "runs.jsonl")
-    writer.write(
-        rec="session", id=folder.name, t=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        env=env, arms=[a.record() for a in present], workloads=[r.record() for r in rows],
-        absent=[], plan={"mode": "insn", "seed": 0, "input_seed": 0, "blocks": 1, "quiet": True,
-                         "time_budget_s": None, "base": present[0].name, "null_of": None,
-                         "design": "one run each"})
+    writer = records.Journal(folder / "runs.jsonl")
+    writer.write({
+        "rec": "session", "id": folder.name,
+        "t": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "env": env, "arms": [a.record() for a in present],
+        "workloads": [r.record() for r in rows], "absent": [],
+        "plan": {"mode": "insn", "seed": 0, "input_seed": 0, "blocks": 1, "quiet": True,
+                 "time_budget_s": None, "base": present[0].name, "null_of": None,
+                 "design": "one run each"}})
 
     def write(record):
-        writer.write(**record)
+        writer.write(record)
         print(f"{record['workload']} · {record['arm']}: {insn.cell(record)}", file=sys.stderr)
 
     made = count(launcher, [(row, arm) for row in rows for arm in present], write)

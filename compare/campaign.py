@@ -24,6 +24,7 @@ from pathlib import Path
 import bench_compare
 import merging
 import records
+import session
 
 HERE = Path(__file__).resolve().parent
 FINISHED = (0, 1)  # 1: an arm failed in some row, which is a result
@@ -129,7 +130,7 @@ def plan(args, options):
     os.environ.pop("HAK_BENCH_ARGS", None)  # no job would see it
     with tempfile.TemporaryDirectory() as scratch:
         bench = bench_compare.parse(options)
-        rows, absent = bench_compare.chosen_rows(bench, scratch)
+        rows, absent = session.chosen_rows(bench, scratch)
     seed = bench.seed if bench.seed is not None else secrets.randbelow(1 << 31)
     jobs = make_jobs(args, bench, [row.name for row in rows], [name for name, _ in absent])
     for number, job in enumerate(jobs):

@@ -138,8 +138,8 @@ def write(lines, folder):
     machines = session["machines"] if len(session["machines"]) > 1 else {}
     env = session["env"] | ({"machines": machines} if machines else {})
     (folder / "env.json").write_text(json.dumps(env, indent=2) + "\n", encoding="utf-8")
-    writer = records.Writer(folder / "runs.jsonl")
+    writer = records.Journal(folder / "runs.jsonl")
     for line in lines:
-        writer.write(**line)
+        writer.write(line)
     writer.close()
     return report.write(folder)

@@ -100,12 +100,13 @@ def convert(path, folder, base=None):
     first = session(runs, base, changed.strftime("%Y-%m-%dT%H:%M:%SZ"))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "runs.jsonl").unlink(missing_ok=True)
-    writer = records.Writer(folder / "runs.jsonl")
-    writer.write(**first)
+    writer = records.Journal(folder / "runs.jsonl")
+    writer.write(first)
     for slot, (test, arm, block, metric, words) in enumerate(runs):
-        writer.write(rec="run", block=block, slot=slot, workload=test, arm=arm, cpu=None,
-                     env_pad=0, metric=metric, checksum=None, noise=QUIET, valid=words is None,
-                     reason=words, detail=None, exit=None)
+        writer.write({
+            "rec": "run", "block": block, "slot": slot, "workload": test, "arm": arm, "cpu": None,
+            "env_pad": 0, "metric": metric, "checksum": None, "noise": QUIET,
+            "valid": words is None, "reason": words, "detail": None, "exit": None})
     for block in range(max(run[2] for run in runs) + 1):
-        writer.write(rec="block_end", block=block)
+        writer.write({"rec": "block_end", "block": block})
     writer.close()

@@ -62,7 +62,14 @@ void hak_spans_after_fork(void) {
     SPANS.after_fork();
 }
 
+/* -Drefill_delay: a slowdown of known size, to see whether a comparison finds it. */
+static void delay_refill(void) {
+    for (unsigned turn = 0; turn < HAK_REFILL_DELAY; turn++)
+        __asm__ volatile("" ::: "memory");
+}
+
 unsigned hak_bins_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    delay_refill();
     if (cls <= HAK_TINY_CLASSES) {
         return REFILL.fill(tc, cls, want < REFILL.batch_max ? want : REFILL.batch_max);
     }
@@ -201,5 +208,5 @@ int hak_bind_check(void) {
 const char *hak_bind_info(void) {
     return "hakmem " HAK_VERSION " (" HAK_REVISION ") refill=" TEXT(HAK_BIND_REFILL)         //
         " spans=" TEXT(HAK_BIND_SPANS) " mid=" TEXT(HAK_BIND_MID) " l25=" TEXT(HAK_BIND_L25) //
-        " big=" TEXT(HAK_BIND_BIG) " class_lookup=" HAK_CLASS_LOOKUP " guards=" HAK_GUARDS_NAME;
+        " big=" TEXT(HAK_BIND_BIG) " class_lookup=" HAK_CLASS_LOOKUP " guards=" HAK_GUARDS_NAME HAK_REFILL_DELAY_NAME;
 }

@@ -65,7 +65,7 @@ class Planning(unittest.TestCase):
         self.assertEqual(len(plan["jobs"]), 3)
         args = campaign.parse(["plan", "--out", "x", "--jobs", "1", *self.options])
         bench = campaign.bench_compare.parse(args[1])
-        for row in campaign.bench_compare.chosen_rows(bench, self.out.parent)[0]:
+        for row in campaign.session.chosen_rows(bench, self.out.parent)[0]:
             hits = [k for k, job in enumerate(plan["jobs"]) if campaign.bench_compare.parse(
                 [*plan["command"][2:], *job["options"]]).only.search(row.name)]
             self.assertEqual(len(hits), 1, row.name)
@@ -103,9 +103,9 @@ class Planning(unittest.TestCase):
     def test_durations_come_from_an_earlier_result(self):
         line = support.run_line(0, 0, "a", "glibc", {"wall_s": 2.0, "hwm_kib": 1})
         failed = support.run_line(0, 1, "a", "fast", {"wall_s": 20}, reason="timeout")
-        writer = records.Writer(Path(self.out.parent) / "runs.jsonl")
+        writer = records.Journal(Path(self.out.parent) / "runs.jsonl")
         for x in (line, failed):
-            writer.write(**x)
+            writer.write(x)
         writer.close()
         self.assertEqual(campaign.durations(self.out.parent), {"a": 2.0})
 

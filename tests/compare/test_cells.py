@@ -51,12 +51,12 @@ class Cells(unittest.TestCase):
             self.arm("odd", "system", self.scratch / "libodd.so"),
             self.arm("idle", "peer", self.scratch / "libidle.so"),
         ]
-        writer = records.Writer(self.scratch / "runs.jsonl")
+        writer = records.Journal(self.scratch / "runs.jsonl")
         session = support.made_up_session(blocks=0)[0]
         session["plan"]["null_of"] = None
         session |= {"arms": [a.record() for a in present] + [support.arm_line("x", "peer", "no")],
                     "workloads": [row.record() for row in rows]}
-        writer.write(**session)
+        writer.write(session)
         launcher = Launcher(support.LAUNCH, self.scratch)
         runner = Runner(launcher, support.PROBE, rows, present, writer, 1, Progress(io.StringIO()))
         runner.prove_all()

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""bench_ab.py: two builds against each other, in palindromes (ABBA), with a copy of A beside them.
+
+Called by `ninja bench-ab` with HAK_BENCH_ARGS. A and B are each given as
+
+    [REVISION][+OPTION=VALUE[,OPTION=VALUE...]]   built here; without a revision, this source tree
+    PATH.so                                       a library that is there
+
+A is the configured build unless it is said. So `--b +refill=simple` is the question what another
+refill does; `--a HEAD~3` what the last three commits did; `--b +refill_delay=400` whether a
+planted slowdown is found. Status as of bench_compare.py; the verdict is no status, since only a
+second, fresh run makes a difference one to act upon.
+"""
+
+import os
+import sys
+
+import arms
+import builds
+import cli
+import session
+
+
+def parse(argv):
+    p = cli.parser("Compares two builds.", "ab")
+    p.add_argument("--a", default="", metavar="BUILD", help="the base (default: as configured)")
+    p.add_argument("--b", default="", metavar="BUILD", help="what is compared with it")
+    args = cli.parse(p, argv)
+    if args.build is None:
+        p.error("--build is needed to build A and B")
+    return args
+
+
+def settings(text):
+    """`x=1,y=2` as a dict."""
+    found = dict(word.partition("=")[::2] for word in text.split(",") if word)
+    if not all(found.values()):
+        raise session.CannotMeasure(f"{text!r} is not OPTION=VALUE[,OPTION=VALUE...]")
+    return found
+
+
+def arm_of(text, name, args, say):
+    if text.endswith(".so") and os.path.exists(text):
+        return arms.arm_of_file(name, "hakmem", text, arms.build_info)
+    revision, _, changes = text.partition("+")
+    if revision:
+        return builds.of_revision(args.build, revision, settings(changes), say, name)
+    built = builds.with_options(args.build, settings(changes), say)
+    return arms.replace(built, name=name)
+
+
+def difference(one, other):
+    """The options in which two arms differ."""
+    keys = sorted(one.options.keys() | other.options.keys())
+    pairs = {key: [one.options.get(key), other.options.get(key)] for key in keys}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def pair(args, scratch, say):
+    a, b = (arm_of(text, name, args, say) for text, name in ((args.a, "a"), (args.b, "b")))
+    if a.sha256 == b.sha256:
+        say("a and b are the same file: what is found is noise")
+    null = arms.twin(a, "null", "null", scratch)
+    differ = difference(a, b)
+    say("a and b differ in " + (", ".join(f"{k}: {x} -> {y}" for k, (x, y) in differ.items())
+                                or "no option"))
+    return session.Field([a, b, null], "a", {"difference": differ})
+
+
+def main():
+    args = parse(sys.argv[1:])
+    return session.run(args, lambda scratch, say: pair(args, scratch, say))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
