@@ -71,3 +71,57 @@ def run_line(block, slot, workload, arm, metric, reason=None):
     return head(rec="run", block=block, slot=slot, workload=workload, arm=arm, cpu=1, env_pad=7,
                 metric=metric, checksum=None, noise=QUIET, valid=reason is None, reason=reason,
                 detail=None, exit=None if reason else 0)
+
+
+def timeline_line(workload, arm):
+    t = list(range(0, 200, 10))
+    rss = [3000 + 50 * min(ms, 100) for ms in t]
+    return head(rec="mem", workload=workload, arm=arm, t_ms=t, rss_kib=rss, pss_kib=rss,
+                lazyfree_kib=[0] * len(t), anon_huge_kib=[0] * len(t), vmas=[30] * len(t),
+                live_b=[900 * kib for kib in rss],
+                metric={"peak_rss_kib": max(rss), "peak_pss_kib": max(rss), "peak_live_b": 7.2e6,
+                        "mean_rss_kib": 6000, "rss_at_peak_live_kib": max(rss),
+                        "base_rss_kib": 1500, "overhead_at_peak_live": 1.2,
+                        "retained_100ms_kib": 4000, "retained_1s_kib": 3000,
+                        "retained_5s_kib": None, "vmas_peak": 30, "minflt": 9, "majflt": 0})
+
+
+def full_session(blocks=9):
+    """made_up_session, and everything that may stand beside its runs; a row of two threads."""
+    records = made_up_session(blocks)
+    rows = records[0]["workloads"]
+    for threads in (1, 2, 4):
+        rows.append(workload_line(f"team {threads}", group="team") | {"threads": threads})
+        for block in range(blocks):
+            for arm, factor in (("glibc", 1), ("same", 1), ("fast", 0.5), ("null", 0.5)):
+                records.append(run_line(block, 0, f"team {threads}", arm, {
+                    "ns_per_op": (20 + block) * factor / min(2, threads), "hwm_kib": 5000}))
+    for arm in ("glibc", "fast"):  # none of `same`: its cells need words
+        records.append(timeline_line("real", arm))
+        records.append(head(rec="insn", workload="real", arm=arm, ops=10, instructions=500,
+                            per_op=50.0, allocator_per_op=30.0, reason=None))
+        for block in range(blocks):
+            for op in ("malloc", "null"):
+                records.append(head(rec="hist", workload="real", arm=arm, block=block, attempt=0,
+                                    op=op, unit="ns", sub_bits=7,
+                                    counts={"20": 900, "200": 90, "1000": 9, "1100": 1}))
+    return records
+
+
+def ablation_session(blocks=9):
+    """Without a: 1.1 times the time; without b: 1.2; without both: 1.25 times their product."""
+    records = made_up_session(0)
+    session = records[0]
+    session["plan"] |= {"mode": "ablate", "base": "all", "null_of": None, "blocks": blocks}
+    options = {"all": ("yes", "yes"), "no-a": ("no", "yes"), "no-b": ("yes", "no"),
+               "no-a-b": ("no", "no")}
+    session["arms"] = [arm_line(name, "hakmem") | {"options": {"a": a, "b": b}}
+                       for name, (a, b) in options.items()]
+    factor = {"all": 1, "no-a": 1.1, "no-b": 1.2, "no-a-b": 1.1 * 1.2 * 1.25}
+    for block in range(blocks):
+        for slot, row in enumerate(session["workloads"]):
+            for arm, times in factor.items():
+                records.append(run_line(block, slot, row["workload"], arm, {
+                    "ns_per_op": (20 + block) * times, "hwm_kib": 4096}))
+        records.append(head(rec="block_end", block=block))
+    return records
