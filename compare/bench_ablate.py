@@ -19,10 +19,10 @@ from pathlib import Path
 import arms
 import builds
 import cli
-import grids
 import records
 import session
 import text
+import worth
 from summary import Summary
 
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
@@ -74,7 +74,7 @@ def everybody(args, settings, scratch, say):
 def write_docs(folder, page):
     """The generated part of docs/ablation.md, from a folder of results."""
     summary = Summary(records.read(folder / "runs.jsonl"))
-    parts = [text.piped_grid(grid) for grid in grids.worth_grids(summary)]
+    parts = [text.piped(grid) for grid in worth.grids(summary)]
     made = "\n\n".join([f"From `results/{folder.name}`.", *parts])
     said = page.read_text(encoding="utf-8")
     pattern = re.compile(f"{BEGIN}.*{END}", re.DOTALL)
