@@ -32,7 +32,7 @@ void bench_begin(const char *name, struct bench_arg *args, size_t arg_count, int
 
 void bench_start(void) {
     bench_record.start_faults = bench_minor_faults();
-    bench_collect_toggle();
+    bench_collect(true);
     bench_record.start_ns = bench_record.segment_ns = bench_ns();
     bench_record.segment_cycles = bench_cycles();
 }
@@ -98,7 +98,7 @@ uint64_t bench_timed_ms(void) {
 
 void bench_stop(void) {
     bench_record.stop_ns = bench_ns();
-    bench_collect_toggle();
+    bench_collect(false);
     bench_record.stop_faults = bench_minor_faults();
 }
 

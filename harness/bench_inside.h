@@ -73,9 +73,9 @@ extern struct bench_record bench_record;
 
 void bench_parse(int argc, char **argv);
 uint64_t bench_minor_faults(void);
-uint64_t bench_vma_count(void);  /* mappings of this process now */
-void bench_rest(void);           /* --rest: idle, and what is resident meanwhile */
-void bench_collect_toggle(void); /* callgrind counts from here on, or no more */
+uint64_t bench_vma_count(void); /* mappings of this process now */
+void bench_rest(void);          /* --rest: idle, and what is resident meanwhile */
+void bench_collect(bool is_on); /* callgrind counts from here on, or no more */
 
 /* Appends to the one text; a report that does not fit ends the run. */
 void bench_put(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -6,4 +6,6 @@
  */
 #include "harness/bench_inside.h"
 
-void bench_collect_toggle(void) {}
+void bench_collect(bool is_on) {
+    (void)is_on;
+}

@@ -98,7 +98,7 @@ class Reading(unittest.TestCase):
                 "allocator_per_op": 3.25, "reason": None}
         table = insn.insn_table([
             base | {"workload": "one"}, base | {"workload": "one", "arm": "b", "reason": "exit 3"},
-            base | {"workload": "two", "reason": insn.NOT_MAIN}])
+            base | {"workload": "two", "reason": insn.NO_WORK}])
         self.assertIn("| one | 3.2 / 4.5 | exit 3 |", table)
         self.assertNotIn("two", table)
 
