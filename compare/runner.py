@@ -188,8 +188,7 @@ class Runner:
     def reason_to_stop(self, row):
         """Why the row gets no further block; None when it does."""
         n, plan = self.blocks[row], self.plan
-        if all((row, arm) in self.given_up for arm in range(1, len(self.arms))) or (
-                (row, 0) in self.given_up):
+        if all((row, arm) in self.given_up for arm in range(len(self.arms))):
             return "given up"
         if n >= plan.most:
             return "most blocks"

@@ -64,7 +64,7 @@ void hak_spans_after_fork(void) {
 
 /* -Drefill_delay: a slowdown of known size, to see whether a comparison finds it. */
 static void delay_refill(void) {
-    for (unsigned turn = 0; turn < HAK_REFILL_DELAY; turn++)
+    for (unsigned left = HAK_REFILL_DELAY; left > 0; left--)
         __asm__ volatile("" ::: "memory");
 }
 
@@ -206,7 +206,8 @@ int hak_bind_check(void) {
 }
 
 const char *hak_bind_info(void) {
-    return "hakmem " HAK_VERSION " (" HAK_REVISION ") refill=" TEXT(HAK_BIND_REFILL)         //
-        " spans=" TEXT(HAK_BIND_SPANS) " mid=" TEXT(HAK_BIND_MID) " l25=" TEXT(HAK_BIND_L25) //
-        " big=" TEXT(HAK_BIND_BIG) " class_lookup=" HAK_CLASS_LOOKUP " guards=" HAK_GUARDS_NAME HAK_REFILL_DELAY_NAME;
+    return "hakmem " HAK_VERSION " (" HAK_REVISION ") refill=" TEXT(HAK_BIND_REFILL)            //
+        " spans=" TEXT(HAK_BIND_SPANS) " mid=" TEXT(HAK_BIND_MID) " l25=" TEXT(HAK_BIND_L25)    //
+        " big=" TEXT(HAK_BIND_BIG) " class_lookup=" HAK_CLASS_LOOKUP " guards=" HAK_GUARDS_NAME //
+            HAK_REFILL_DELAY_NAME;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """support.py: what the tests of compare/ share: the import path, tools, and made-up sessions."""
 
+import dataclasses
 import json
 import math
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 COMPARE = Path(__file__).resolve().parents[2] / "compare"
 sys.path.insert(0, str(COMPARE))
 
+from plan import PLANS  # noqa: E402 (the path comes first)
+
 LAUNCH = os.environ.get("HAK_BENCH_LAUNCH")
 PROBE = os.environ.get("HAK_BENCH_PROBE")
 
@@ -19,6 +22,12 @@ ENV = {
     "revision": "abc1234", "programs": {"perl": "5"},
 }
 QUIET = {"foreign_ms": 0, "steal_ms": 0, "psi_some_us": 0, "load1": 0.1, "noisy": False}
+
+
+def exactly(blocks, **fields):
+    """The plan of a comparison with so many blocks."""
+    plan = PLANS["compare"]
+    return dataclasses.replace(plan, least=blocks, most=blocks, budget_s=None, **fields)
 
 
 def schema():

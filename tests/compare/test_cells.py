@@ -51,17 +51,17 @@ class Cells(unittest.TestCase):
             self.arm("odd", "system", self.scratch / "libodd.so"),
             self.arm("idle", "peer", self.scratch / "libidle.so"),
         ]
-        writer = records.Journal(self.scratch / "runs.jsonl")
+        journal = records.Journal(self.scratch / "runs.jsonl")
         session = support.made_up_session(blocks=0)[0]
         session["plan"]["null_of"] = None
         session |= {"arms": [a.record() for a in present] + [support.arm_line("x", "peer", "no")],
                     "workloads": [row.record() for row in rows]}
-        writer.write(session)
-        launcher = Launcher(support.LAUNCH, self.scratch)
-        runner = Runner(launcher, support.PROBE, rows, present, writer, 1, Progress(io.StringIO()))
+        journal.write(session)
+        runner = Runner(Launcher(support.LAUNCH, self.scratch), {"probe": support.PROBE}, rows,
+                        present, journal, support.exactly(blocks), 1, Progress(io.StringIO()))
         runner.prove_all()
-        runner.measure_all(0, blocks)
-        writer.close()
+        runner.measure_all()
+        journal.close()
         lines = records.read(self.scratch / "runs.jsonl")
         validator = jsonschema.Draft202012Validator(support.schema())
         for line in lines:
@@ -89,8 +89,12 @@ class Cells(unittest.TestCase):
             self.assertEqual(summary.time.cells[row.name, "x"].words, "missing")
         self.assertEqual(summary.time.cells["well", "odd"].estimate.n, 2)
         text = report.terminal(summary, 200)
-        for word in words.values():
-            self.assertIn(word or "well", text)
+        report.write(self.scratch)
+        texts = [text] + [(self.scratch / name).read_text() for name in (
+            "summary.md", "summary.csv", "tables.tex", "report.html")]
+        for word in [*filter(None, words.values()), "not served", "missing"]:
+            for text_ in texts:
+                self.assertIn(word, text_)
         self.assertIn("crash later, odd: crash SIGABRT in block 1", text)
 
     def test_a_workload_that_found_damage_says_wrong_data(self):
