@@ -79,7 +79,8 @@ def capture():
         "python": platform.python_version(),
         "revision": revision(),
         "programs": versions(["python3.11", "sqlite3", "redis-server", "redis-tools", "gcc-12",
-                              "lua5.4", "perl", "ghostscript"]),
+                              "lua5.4", "perl", "ghostscript", "z3", "git",
+                              "rocksdb-tools"]),
     }
 
 

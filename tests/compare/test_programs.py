@@ -3,11 +3,14 @@
 
 import tempfile
 import unittest
+from pathlib import Path
 
 import support
 
 import arms
+import inputs
 import programs
+import stores
 import workloads
 from launch import Launcher, Shot
 
@@ -19,7 +22,7 @@ class Programs(unittest.TestCase):
 
     def test_same_output_each_time(self):
         rows, absent = programs.real_programs(self.folder.name)
-        self.assertEqual(len(rows) + len(absent), 7)
+        self.assertEqual(len(rows) + len(absent), 10)
         libc = arms.loader_cache()["libc.so.6"]
         shot = Shot(Launcher(support.LAUNCH, self.folder.name), (libc,))
         for row in rows:
@@ -31,8 +34,43 @@ class Programs(unittest.TestCase):
                 self.assertGreater(first.metric["hwm_kib"], 500)
 
     def test_inputs_depend_on_the_seed_alone(self):
-        self.assertEqual(programs.c_source(1, 5), programs.c_source(1, 5))
-        self.assertNotEqual(programs.c_source(1, 5), programs.c_source(2, 5))
+        for made in (lambda seed: inputs.c_source(seed, 5), inputs.smt_problem,
+                     inputs.fast_import):
+            self.assertEqual(made(1), made(1))
+            self.assertNotEqual(made(1), made(2))
+
+    def test_a_repository_that_lost_an_object_is_wrong_data(self):
+        rows = {row.name: row for row in programs.real_programs(self.folder.name)[0]}
+        if "git repack" not in rows:
+            self.skipTest("needs git")
+        row, scratch = rows["git repack"], Path(self.folder.name)
+        (scratch / "origin.git").rename(scratch / "packed.git")
+        whole, hurt = workloads.Outcome(), workloads.Outcome()
+        row.read(scratch / "stdout", whole)
+        self.assertIsNone(whole.failure)
+        for pack in (scratch / "packed.git/objects/pack").glob("*.pack"):
+            pack.chmod(0o600)
+            pack.write_bytes(pack.read_bytes()[:-100])
+        row.read(scratch / "stdout", hurt)
+        self.assertEqual(hurt.failure, "wrong data")
+
+    def test_db_bench_is_read_without_its_times(self):
+        row = stores.DbBenchRow("rocksdb", ("db_bench", "--benchmarks=fillrandom,readrandom"), 30)
+        fill = "fillrandom   :  {0} micros/op 4 ops/sec {0} seconds 9 operations;  1 MB/s\n"
+        read = fill.replace("fill", "read").replace("\n", " (5 of 9 found)\n")
+        out = Path(self.folder.name) / "stdout"
+
+        def outcome_of(text):
+            out.write_text(text)
+            outcome = workloads.Outcome()
+            row.read(out, outcome)
+            return outcome
+
+        one, other = (outcome_of((fill + read).format(t)) for t in (1.5, 2.5))
+        self.assertEqual((one.failure, one.checksum), (None, other.checksum))
+        less = outcome_of((fill + read).format(1.5).replace("5 of 9", "4 of 9"))
+        self.assertNotEqual(less.checksum, one.checksum)
+        self.assertEqual(outcome_of(fill.format(1)).failure, "no result")
 
 
 class Declared(unittest.TestCase):
