@@ -85,6 +85,7 @@ void *bench_map(size_t count, size_t item_bytes);
 
 /* The process's field of /proc/self/status ("VmRSS:", "Threads:"), or 0. */
 uint64_t bench_status(const char *field);
+uint64_t bench_rollup_kib(const char *field); /* of smaps_rollup, "\nPrivate_Dirty:" */
 uint64_t bench_rss_kib(void); /* resident memory now, walked page by page: takes a while */
 
 unsigned bench_cpu_count(void);       /* CPUs this process may use */

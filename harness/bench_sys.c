@@ -103,9 +103,13 @@ double bench_median(double *values, size_t count) {
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2.0;
 }
 
+uint64_t bench_rollup_kib(const char *field) {
+    return proc_field("/proc/self/smaps_rollup", field);
+}
+
 /* Some kernels (6.2 to 6.16) sum the counters behind VmRSS lazily: this one walks the map. */
 uint64_t bench_rss_kib(void) {
-    return proc_field("/proc/self/smaps_rollup", "\nRss:");
+    return bench_rollup_kib("\nRss:");
 }
 
 /*
