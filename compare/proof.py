@@ -48,11 +48,13 @@ def objection(arm, processes):
 
 
 def record(processes):
-    """The probe's lines without the paths of this machine."""
+    """The probe's lines without the paths of this machine; of equal ones, a row that starts
+    a hundred processes has many, the first."""
     kept = []
     for process in processes:
         line = {"exe": Path(process["exe"]).name}
         line |= {call: Path(process[call] or "nowhere").name for call in CALLS}
         line |= {h: process[h] for h in HOLDINGS if h in process}
-        kept.append(line)
+        if line not in kept:
+            kept.append(line)
     return kept
