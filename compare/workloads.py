@@ -15,9 +15,6 @@ from pathlib import Path
 from launch import failure_of
 
 TIMEOUT_S = 20
-METRICS = ("ops", "ns_per_op", "cycles_per_op", "rss_end_kib")
-MEMORY_METRICS = ("bookkeeping_kib", "rest_100ms_kib", "rest_1s_kib", "rest_5s_kib",
-                  "rss_100ms_kib", "rss_1000ms_kib")
 LAUNCH_METRICS = ("wall_s", "user_s", "sys_s", "maxrss_kib", "hwm_kib", "minflt", "majflt",
                   "nvcsw", "nivcsw")
 
@@ -38,6 +35,12 @@ def last_words(path):
     text = Path(path).read_text(errors="replace").strip() if Path(path).exists() else ""
     words = text.splitlines()[-1] if text else ""
     return " ".join(w if "/" not in w else Path(w).name for w in words.split())[:200] or None
+
+
+def numbers(said):
+    """The fields of a report that are one number."""
+    return {name: value for name, value in said.items()
+            if isinstance(value, (int, float)) and not isinstance(value, bool)}
 
 
 def significant(x, digits=5):
@@ -104,23 +107,16 @@ class Workload(Row):
 
     def measure(self, shot):
         outcome = super().measure(shot)
-        if shot.sample and outcome.failure is None:
-            self.read_memory(shot, outcome)
         if outcome.failure == "exit 1":
             outcome.failure = "wrong data"
         return outcome
 
-    def read_memory(self, shot, outcome):
-        said = json.loads((Path(shot.launcher.scratch) / "stdout").read_text().splitlines()[-1])
-        outcome.metric |= {k: said[k] for k in MEMORY_METRICS if k in said}
-
     def read(self, stdout, outcome):
         try:
             said = json.loads(stdout.read_text().splitlines()[-1])
-            outcome.metric |= {k: said[k] for k in METRICS if said.get(k) is not None}
+            outcome.metric = numbers(said) | outcome.metric  # of both, what the launcher saw
             outcome.metric[self.score] = float(said[self.score])
-            if self.memory_field not in LAUNCH_METRICS:
-                outcome.metric[self.memory_field] = float(said[self.memory_field])
+            outcome.metric[self.memory_field] = float(outcome.metric[self.memory_field])
             outcome.segments = [significant(x) for x in said.get("segments_ns_per_op", [])] or None
             outcome.hists = said.get("hists", {})
             errors = said["errors"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A session that is killed goes on; a block that was disturbed is run again; a row knows its end."""
+"""A session that is killed goes on; a disturbed block is run again; a row knows its end."""
 
 import collections
 import dataclasses
