@@ -60,14 +60,15 @@ def slug(text):
 
 
 def library(build, source, options, name):
-    """The path of libhakmem.so of that source with those options."""
+    """The library of that source with those options, under the name of its refill."""
     folder = Path(build) / "arms" / slug(name)
     wanted = options | {"tests": "false", "variants": options["refill"]}
     words = [f"-D{key}={value}" for key, value in wanted.items()]
     again = ["--reconfigure"] if (folder / "build.ninja").exists() else []
     tell(["meson", "setup", *again, str(folder), str(source), *words])
-    tell(["ninja", "-C", str(folder), "src/libhakmem.so"])
-    return folder / "src" / "libhakmem.so"
+    target = f"src/libhakmem-{options['refill']}.so"
+    tell(["ninja", "-C", str(folder), target])
+    return folder / target
 
 
 def arm(path, name, options):
