@@ -17,7 +17,6 @@ from pathlib import Path
 from launch import Sample
 
 INTERVAL_MS = 2
-REST_S = 1.0
 SERIES_MAX = 200
 SERIES = ("rss_kib", "pss_kib", "lazyfree_kib", "anon_huge_kib", "live_b", "vmas")
 # The moment after the last free, and who may know of it: give_back looks by itself, and earlier.
@@ -151,11 +150,11 @@ def base_kib(shot, ledger_path):
     return bases[key]
 
 
-def measure(row, arm, shot, ledger_path, rest_s=REST_S):
+def measure(row, arm, shot, ledger_path):
     """Fields of the `mem` record of this row and arm; `reason` says why there are no numbers."""
     base = base_kib(shot, ledger_path)
-    shot = sampled(shot, ledger_path, rest_s)
-    outcome = replace(row, timeout_s=row.timeout_s + rest_s).measure(shot)
+    shot = sampled(shot, ledger_path, row.rest_s)
+    outcome = replace(row, timeout_s=row.timeout_s + row.rest_s).measure(shot)
     record = {"workload": row.name, "arm": arm.name, "reason": outcome.failure, "t_ms": [],
               "metric": {}} | {name: [] for name in SERIES}
     timeline = read(shot.sample.out) if Path(shot.sample.out).exists() else None

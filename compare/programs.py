@@ -73,7 +73,7 @@ def real_programs(scratch):
     program("sqlite3 table", ["sqlite3"], "-batch", ":memory:", ".read table.sql")
     program("redis", ["redis-server", "redis-benchmark"], "-q", "-c", "8", "-P", "16", "-r",
             "100000", "-n", "30000", "-d", "100", "-t", "set,get,lpush", kind=RedisRow,
-            server=tools["redis-server"])
+            server=tools["redis-server"], rest_s=5.1)
     program("gcc -O2", ["gcc"], "-quiet", "-O2", "-o", "-", "source.c")
     program("lua tree", ["lua5.4"], INPUTS / "tree.lua", seed)
     program("perl words", ["perl"], INPUTS / "words.pl", seed, env={"PERL_HASH_SEED": "0"})

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The memory run: what the ledger counts is what a program holds, and the sums on it are right."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -121,14 +122,15 @@ class Runs(Folder):
         self.shot = Shot(self.launcher, (libc,))
         self.validator = jsonschema.Draft202012Validator(support.schema())
 
-    def measure(self, row, **more):
-        record = memory.measure(row, self.arm, self.shot, LEDGER, **more)
+    def measure(self, row, rest_s=0):
+        row = dataclasses.replace(row, rest_s=rest_s)
+        record = memory.measure(row, self.arm, self.shot, LEDGER)
         self.validator.validate(support.head(rec="mem", **record))
         return record
 
     def test_live_bytes_of_a_program_are_its_own_and_not_its_childrens(self):
         row = Row("blocks", ("/usr/bin/python3", "-S", "-E", "-c", PYTHON), 20)
-        record = self.measure(row, rest_s=0)
+        record = self.measure(row)
         self.assertIsNone(record["reason"])
         live_mib = record["metric"]["peak_live_b"] / (1 << 20)
         self.assertTrue(40 <= live_mib < 50, live_mib)
@@ -150,13 +152,13 @@ class Runs(Folder):
     def test_pages_of_the_ledger_are_not_the_programs(self):
         """A MiB of blocks of 16 bytes has half a MiB or more of shadow: it must not be seen."""
         argv = (RANDOM_LIVE, "200000", "16", "42", "--json")
-        said = self.measure(Workload("live", argv, 20), rest_s=0)["metric"]["peak_rss_kib"]
+        said = self.measure(Workload("live", argv, 20))["metric"]["peak_rss_kib"]
         out = Path(self.folder.name) / "plain"
         plain = self.launcher.run(self.shot, argv, 20, out, out.with_suffix(".err"))["hwm_kib"]
         self.assertLess(abs(said - plain), 1024, (said, plain))
 
     def test_a_failed_run_says_why(self):
-        record = self.measure(Row("gone", ("/bin/false",), 20), rest_s=0)
+        record = self.measure(Row("gone", ("/bin/false",), 20))
         self.assertEqual(record["reason"], "exit 1")
         self.assertEqual(record["metric"], {})
 
