@@ -20,8 +20,9 @@ TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 # What preflight() calls busy.
 MOST_LOAD, MOST_PSI, MOST_STEAL, MOST_OF_ONE = 0.3, 2.0, 0.01, 0.10
+LEAST_BUSY = 0.03  # share of the processors: below it a load average is of what has ended
 LEAST_FREE_KIB = 1 << 20
-WATCH_S = 1.0
+WATCH_S = 3.0
 
 # Ticks are coarse: below the floor nothing is known; above it, a share of the machine's time.
 FOREIGN_FLOOR_S, FOREIGN_SHARE = 0.04, 0.10
@@ -106,15 +107,17 @@ def heavy(before, after, watch_s):
 
 def preflight(watch_s=WATCH_S):
     """Why this machine is not quiet, as a list of sentences; watches it for `watch_s`."""
-    processes, (_, stolen, capacity) = process_times(), machine_times()
+    processes, (busy, stolen, capacity) = process_times(), machine_times()
     time.sleep(watch_s)
     findings = heavy(processes, process_times(), watch_s)
-    _, stolen_since, capacity_since = machine_times()
-    share = (stolen_since - stolen) / max(capacity_since - capacity, TICK_S)
+    busy_since, stolen_since, capacity_since = machine_times()
+    passed = max(capacity_since - capacity, TICK_S)
+    share = (stolen_since - stolen) / passed
     if share >= MOST_STEAL:
         findings.append(f"the hypervisor steals {share:.1%} of the processors")
     load = load1()
-    if load >= MOST_LOAD:
+    # The average remembers for minutes what has ended, such as the session before this one.
+    if load >= MOST_LOAD and (busy_since - busy) / passed >= LEAST_BUSY:
         findings.append(f"the load average is {load:.2f}, {MOST_LOAD:.2f} is busy")
     for what in ("cpu", "memory", "io"):
         percent = psi(what)[0]

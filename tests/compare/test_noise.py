@@ -22,6 +22,8 @@ CALM = {
     "pressure/io": "some avg10=1.99 avg60=0.00 avg300=0.00 total=0\n",
 }
 
+WORKING = "cpu  1010 0 500 8190 10 0 5 0 0 0\n"  # two seconds later: one tick in twenty
+
 
 def process(name, parent, ticks):
     return f"4711 ({name}) S {parent} 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 9 9 9\n"
@@ -62,7 +64,6 @@ class Preflight(unittest.TestCase):
 
     def test_each_kind_of_trouble_is_one_finding(self):
         troubles = {
-            "load average": ("loadavg", "0.30 0 0 1/2 3\n"),
             "pressure on cpu": ("pressure/cpu", "some avg10=2.00 total=1\n"),
             "pressure on memory": ("pressure/memory", "some avg10=7.5 total=1\n"),
             "pressure on io": ("pressure/io", "some avg10=99.00 total=1\n"),
@@ -76,6 +77,12 @@ class Preflight(unittest.TestCase):
             self.machine.write(name, calm)
             self.assertEqual(len(findings), 1, (words, findings))
             self.assertIn(words, findings[0])
+
+    def test_a_load_average_counts_while_something_runs(self):
+        self.machine.write("loadavg", "0.30 0 0 1/2 3\n")
+        self.assertEqual(noise.preflight(), [], "it remembers what has ended")
+        self.machine.later = [{"stat": WORKING}]
+        self.assertIn("load average is 0.30", noise.preflight()[0])
 
     def test_stolen_time_counts_from_one_percent(self):
         for stolen, count in ((1, 0), (3, 1)):
@@ -93,7 +100,7 @@ class Preflight(unittest.TestCase):
         self.machine.later = [{
             f"{os.getpid()}/stat": process("we", 77, tick), "77/stat": process("shell", 1, tick),
             "88/stat": process("odd) (name", 1, tick // 2), "99/stat": process("idle", 1, 6)}]
-        self.assertEqual(noise.preflight(), ["odd) (name takes 50% of a processor"])
+        self.assertEqual(noise.preflight(1.0), ["odd) (name takes 50% of a processor"])
 
     def test_a_machine_without_pressure_files_can_be_quiet(self):
         for what in ("cpu", "memory", "io"):
@@ -104,14 +111,14 @@ class Preflight(unittest.TestCase):
 class Settle(unittest.TestCase):
     def setUp(self):
         self.machine = Machine(self)
-        self.machine.write("loadavg", "1.50 0 0 1/2 3\n")
+        self.machine.write("pressure/cpu", "some avg10=50.00 total=1\n")
         self.said = []
 
     def test_waits_until_the_machine_is_quiet(self):
-        self.machine.later = [{}, {}, {}, {"loadavg": CALM["loadavg"]}]
+        self.machine.later = [{}, {}, {}, {"pressure/cpu": CALM["pressure/cpu"]}]
         self.assertEqual(noise.settle(60, self.said.append), [])
         self.assertEqual(len(self.said), 2)
-        self.assertIn("load average is 1.50", self.said[0])
+        self.assertIn("pressure on cpu is 50.0", self.said[0])
 
     def test_gives_back_what_is_left_when_patience_ends(self):
         findings = noise.settle(-1, self.said.append)
