@@ -9,6 +9,7 @@ what is dropped as warm-up is the row's.
 
 import functools
 import math
+import statistics
 from dataclasses import dataclass, field
 
 import decisions
@@ -45,6 +46,13 @@ class Table:
     means: dict  # (label of MEANS, arm name) -> (Estimate, number of rows)
     most: dict  # label of MEANS -> the rows that could be in it
     mde: dict  # row name -> smallest true ratio above 1 found four times in five; None: none
+
+
+def middle(scores):
+    """One value of a block in which an arm ran once, or (in palindromes) more than once."""
+    if len(scores) == 1:
+        return scores[0]
+    return statistics.geometric_mean(scores) if min(scores) > 0 else statistics.fmean(scores)
 
 
 class Summary:
@@ -131,8 +139,10 @@ class Summary:
             for run in self.good[row["workload"]]:
                 cell = cells.get((run["workload"], run["arm"]))
                 if cell.words is None:
-                    cell.values[block_of(run)] = self.score(run, row, metric)
+                    scores = cell.values.setdefault(block_of(run), [])
+                    scores.append(self.score(run, row, metric))
         for cell in cells.values():
+            cell.values = {block: middle(scores) for block, scores in cell.values.items()}
             if cell.values:
                 cell.spread = stats.spread(list(cell.values.values()))
             elif cell.words is None:

@@ -85,6 +85,19 @@ class Counting(unittest.TestCase):
         summary = Summary(self.lines() + block(15, "long", self.FACTORS, rng)[:-1])
         self.assertEqual(summary.row_blocks, {"long": 15, "short": 8})
 
+    def test_what_drifts_during_a_palindrome_cancels(self):
+        lines = [session(["base", "twice"], ["row"], null_of=None)]
+        for number in range(8):
+            for slot, arm in enumerate(["base", "twice", "twice", "base"]):
+                x = 1.1 ** slot * {"base": 100, "twice": 200}[arm]
+                lines.append(support.run_line(number, slot, "row", arm,
+                                              {"ns_per_op": x, "hwm_kib": 5000}))
+            lines.append(support.head(rec="block_end", block=number, workload="row", attempt=0,
+                                      counts=True, reason=None))
+        estimate = Summary(lines).time.cells["row", "twice"].estimate
+        self.assertAlmostEqual(estimate.ratio, 2.0)
+        self.assertEqual(estimate.n, 8)
+
     def test_a_failure_decides_the_cell_even_in_a_block_that_does_not_count(self):
         failed = support.run_line(3, 9, "short", "twice", {}, reason="crash SIGSEGV")
         summary = Summary(self.lines() + [failed | {"attempt": 2}])
