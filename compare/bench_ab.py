@@ -7,7 +7,7 @@ Called by `ninja bench-ab` with HAK_BENCH_ARGS. A and B are each given as
     PATH.so                                       a library that is there
 
 A is the configured build unless it is said. So `--b +refill=simple` is the question what another
-refill does; `--a HEAD~3` what the last three commits did; `--b +refill_delay=4000` whether a
+refill does; `--a HEAD~3` what the last three commits did; `--b +refill_delay=180` whether a
 planted slowdown is found. Status as of bench_compare.py; the verdict is no status, since only a
 second, fresh run makes a difference one to act upon.
 """

@@ -48,6 +48,28 @@ class Peers(unittest.TestCase):
             for value in arm.record().values():
                 self.assertNotIn("/", value or "")
 
+    def test_an_entry_may_be_a_file_or_a_build_and_carry_switches(self):
+        self.library.write_bytes(Path(arms.loader_cache()["libc.so.6"]).read_bytes())
+        self.toml.write_text(TOML + f"""
+[[allocator]]
+name = "mine"
+library = "{self.library}"
+env = {{HAKMEM_DIET = "1"}}
+
+[[allocator]]
+name = "other build"
+options = {{refill = "ultra"}}
+""")
+        made = []
+        build = lambda options: made.append(options) or arms.Arm("x", "hakmem", "/x.so")  # noqa
+        found = {a.name: a for a in arms.peers(self.toml, {}, build)}
+        self.assertEqual(found["mine"].env, {"HAKMEM_DIET": "1"})
+        self.assertEqual(found["mine"].path, str(self.library))
+        self.assertEqual(made, [{"refill": "ultra"}])
+        self.assertEqual(found["other build"].kind, "hakmem")
+        found = {a.name: a for a in arms.peers(self.toml, {})}
+        self.assertIn("nothing builds it", found["other build"].missing)
+
     def test_the_null_arm_is_a_copy_of_our_first_library(self):
         listed = arms.peers(self.toml, {}) + arms.hakmem_arms([("mine", str(self.library))])
         null, original = arms.null_arm(listed, self.folder.name)
