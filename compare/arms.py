@@ -9,12 +9,15 @@ another malloc, and then only a preloaded libc.so.6 puts glibc in front.
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import records
 
 BUILD_INFO = (
     "import ctypes, sys; info = ctypes.CDLL(sys.argv[1]).hak_build_info; "
@@ -41,9 +44,9 @@ class Arm:
             "file": Path(self.path).name if self.path else None,
             "sha256": self.sha256,
             "version": self.version,
-            "missing": self.missing,
+            "missing": self.missing and records.without_paths(self.missing),
             "options": self.options,
-            "env": self.env,
+            "env": {name: records.without_paths(value) for name, value in self.env.items()},
         }
 
 
@@ -158,6 +161,16 @@ def twin(original, name, kind, scratch):
     shutil.copyfile(original.path, path)
     return replace(original, name=name, kind=kind, path=str(path),
                    version=f"a copy of {original.name}")
+
+
+def settled(arm, scratch):
+    """The arm from a copy of its file, which a build that goes on cannot change meanwhile."""
+    if arm.path is None or arm.kind in ("system", "null"):
+        return arm
+    folder = Path(scratch) / "arms" / re.sub(r"[^A-Za-z0-9.]+", "-", arm.name)
+    folder.mkdir(parents=True)
+    path = shutil.copyfile(arm.path, folder / Path(arm.path).name)
+    return replace(arm, path=str(path), sha256=sha256_of(path))
 
 
 def null_arm(arms, scratch):

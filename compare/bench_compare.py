@@ -51,6 +51,8 @@ def twins(args, scratch, say):
         raise session.CannotMeasure(f"--of {args.of}: there is no such arm")
     if not original.path:
         raise session.CannotMeasure(f"{original.name} is missing: {original.missing}")
+    if original.kind == "system":
+        raise session.CannotMeasure("a copy of libc beside libc cannot be proved to serve")
     names = [f"twin-{k + 1}" for k in range(TWINS)]
     copies = [arms.twin(original, name, "null", scratch) for name in ["null", *names]]
     return session.Field([original, *copies[1:], copies[0]], original.name)

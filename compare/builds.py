@@ -9,6 +9,7 @@ differs from the base in what its name says, and in nothing else.
 
 import json
 import re
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,7 @@ def is_ours(option):
 def spelled(value):
     if isinstance(value, bool):
         return "true" if value else "false"
-    return ",".join(value) if isinstance(value, list) else str(value)
+    return str(value)  # of a list too: meson reads it as Python writes it
 
 
 def options_of(build):
@@ -74,8 +75,8 @@ def library(build, source, options, name):
 def arm(path, name, options):
     """Its options are those that it was built with, also such as it does not tell itself."""
     made = arms.arm_of_file(name, "hakmem", str(path), arms.build_info)
-    ours = {key: value for key, value in options.items() if key not in CARRIED}
-    return replace(made, options=ours | made.options)
+    said = {key: value for key, value in options.items() if "/" not in value}
+    return replace(made, options=said | made.options)
 
 
 def with_options(build, changes, say, name=None):
@@ -97,10 +98,16 @@ def of_revision(build, revision, changes, say, name):
     commit = commit.strip()[:12]
     source = Path(build) / "arms" / f"source-{commit}"
     if not source.exists():
-        tell(["git", "clone", "-q", "--shared", "--no-checkout", str(SOURCE), str(source)])
-        tell(["git", "-C", str(source), "checkout", "-q", commit])
+        draft = source.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        tell(["git", "clone", "-q", "--shared", "--no-checkout", str(SOURCE), str(draft)])
+        tell(["git", "-C", str(draft), "checkout", "-q", commit])
+        draft.rename(source)
     known = {o["name"] for o in introspect(source / "meson.build")} | CARRIED
     options = {k: v for k, v in options_of(build).items() if k in known} | changes
+    unknown = sorted(changes.keys() - known)
+    if unknown:
+        raise CannotMeasure(f"{revision} has no build option {', '.join(unknown)}")
     say(f"building {revision} {' '.join(f'{k}={v}' for k, v in changes.items())}".rstrip())
     place = " ".join([commit, *(f"{k}={v}" for k, v in changes.items())])
     return arm(library(build, source, options, place), name, options)

@@ -73,6 +73,9 @@ def method(summary):
         quiet = summary.session["plan"]["quiet"]
         lines.append(noisy + "machine)" + ("" if quiet else "; the machine was busy at the start")
                      + ".")
+    if summary.refused or summary.disturbed:
+        lines.append(f"{len(summary.refused)} blocks were disturbed and run again; "
+                     f"{len(summary.disturbed)} count although they were disturbed.")
     fewest = min((cells.blocks_of(summary, row) for row in summary.rows), default=0)
     if fewest < stats.LEAST_BLOCKS:
         lines.append(f"Fewer than {stats.LEAST_BLOCKS} blocks carry no 95 % interval: there "

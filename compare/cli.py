@@ -75,8 +75,9 @@ def parser(description, mode):
 
 def parse(p, argv):
     args = p.parse_args(argv + shlex.split(os.environ.get("HAK_BENCH_ARGS", "")))
-    if args.blocks is not None and args.blocks < 1:
-        p.error("--blocks must be at least 1")
+    for name in ("blocks", "min_blocks", "max_blocks"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            p.error(f"--{name.replace('_', '-')} must be at least 1")
     args.plan = plan_of(args)
     if args.plan.with_memory and not args.ledger:
         p.error("memory timelines need --ledger")

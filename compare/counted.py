@@ -19,10 +19,14 @@ class Counted:
         self.whole = set()  # blocks ended for all rows
         self.attempts = {}  # (block, row) -> the attempt that counts
         self.refused = []  # ends of attempts that do not count
+        self.disturbed = []  # ends of attempts that count because there was no better one
         for end in (r for r in records if r["rec"] == "block_end"):
             if not end.get("counts", True):
                 self.refused.append(end)
-            elif "workload" in end:
+                continue
+            if end.get("reason"):
+                self.disturbed.append(end)
+            if "workload" in end:
                 self.attempts[block_of(end), end["workload"]] = end.get("attempt", 0)
             else:
                 self.whole.add(block_of(end))

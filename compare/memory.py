@@ -150,11 +150,15 @@ def base_kib(shot, ledger_path):
     return bases[key]
 
 
-def measure(row, arm, shot, ledger_path):
-    """Fields of the `mem` record of this row and arm; `reason` says why there are no numbers."""
+def measure(row, arm, shot, ledger_path, check=lambda row, outcome: None):
+    """Fields of the `mem` record of this row and arm; `reason` says why there are no numbers.
+
+    `check` may find a failure in the outcome: a checksum that is not the baseline's.
+    """
     base = base_kib(shot, ledger_path)
     shot = sampled(shot, ledger_path, row.rest_s)
     outcome = replace(row, timeout_s=row.timeout_s + row.rest_s).measure(shot)
+    check(row, outcome)
     record = {"workload": row.name, "arm": arm.name, "reason": outcome.failure, "t_ms": [],
               "metric": {}} | {name: [] for name in SERIES}
     timeline = read(shot.sample.out) if Path(shot.sample.out).exists() else None

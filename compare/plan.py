@@ -37,10 +37,10 @@ class Plan:
 
 
 PLANS = {
-    "compare": Plan("compare", 6, 40, 6, 0.01, 600),
+    "compare": Plan("compare", 6, 40, 6, 0.01, 900),
     "publish": Plan("publish", 15, 40, 6, 0.01, 3600, needs_quiet=True, with_memory=True),
-    "calibrate": Plan("calibrate", 15, 15, 6, 0.01, None, needs_quiet=True),
-    "ab": Plan("ab", 12, 120, 6, 0.004, 300, palindromes=True),
+    "calibrate": Plan("calibrate", 10, 10, 6, 0.01, None, needs_quiet=True),
+    "ab": Plan("ab", 12, 120, 6, 0.004, 600, palindromes=True),
     "ablate": Plan("ablate", 10, 20, 6, 0.01, 1500),
 }
 
@@ -83,6 +83,10 @@ class RowNoise:
         for arm, logs in by_arm.items():
             self.logs.setdefault(arm, {})[block] = sum(logs) / len(logs)
 
+    def forget(self, arm):
+        """It has failed: there will be no more of it."""
+        self.logs.pop(arm, None)
+
     def differences(self):
         """arm -> log ratios to the baseline, over the blocks that both have."""
         base = self.logs.get(self.base, {})
@@ -90,7 +94,7 @@ class RowNoise:
                 for arm, logs in self.logs.items() if arm != self.base}
 
     def widest(self):
-        return max((half_width(d) for d in self.differences().values()), default=0.0)
+        return max((half_width(d) for d in self.differences().values()), default=math.inf)
 
     def needed(self, plan):
         """Blocks that the row will need, by the noise so far; the least without a pilot."""

@@ -7,6 +7,7 @@ the one that counts last; so a file whose writer was killed is a valid shorter o
 torn piece is cut off, and the session can go on. schema.json says what a line is.
 """
 
+import fcntl
 import json
 from pathlib import Path
 
@@ -15,16 +16,21 @@ ACCOMPANYING = ("hist",)  # lines that count only with the line after them
 
 
 class Journal:
-    """runs.jsonl of a session. `lines`: what it holds; `write` appends."""
+    """runs.jsonl of a session. `lines`: what it holds; `write` appends.
+
+    BlockingIOError: another process is writing it.
+    """
 
     def __init__(self, path):
         path = Path(path)
-        self.lines = []
-        if path.exists():
-            kept, self.lines = whole(path.read_bytes())
-            with open(path, "r+b") as f:
-                f.truncate(kept)
         self.file = open(path, "a", encoding="utf-8")
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.file.close()
+            raise
+        kept, self.lines = whole(path.read_bytes())
+        self.file.truncate(kept)
 
     def write(self, *records):
         lines = [SCHEMA | record for record in records]
@@ -52,6 +58,11 @@ def whole(data):
             lines += pending
             pending = []
     return kept, lines
+
+
+def without_paths(text):
+    """A text for the record: of a path of this machine only its last part."""
+    return " ".join(w if "/" not in w else Path(w).name for w in text.split())
 
 
 def read(path):

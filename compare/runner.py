@@ -51,6 +51,7 @@ class Runner:
         self.blocks = dict.fromkeys(range(len(rows)), 0)  # row -> blocks that count
         self.made = {}  # (row, block, attempt) -> {slot: run record}
         self.noise_of = [RowNoise(arms[0].name) for _ in rows]
+        self.planned = {}  # row -> blocks that the pilot asked for
         self.closed = set()  # rows that have all their blocks
         self.spent_s = self.redone_s = 0.0
         for line in journal.lines:
@@ -77,6 +78,7 @@ class Runner:
         self.spent_s += line["took_s"]
         if line["reason"] is not None:
             self.given_up.add(cell)
+            self.noise_of[cell[0]].forget(line["arm"])
         elif line["checksum"] is not None:
             self.checksums.setdefault(line["workload"], line["checksum"])
         return cell
@@ -99,8 +101,12 @@ class Runner:
             return
         self.blocks[row] = block + 1
         score = self.rows[row].score
-        self.noise_of[row].add(block, [(run["arm"], run["metric"][score]) for run in runs
-                                       if run["valid"]])
+        self.noise_of[row].add(block, [
+            (run["arm"], run["metric"][score]) for run in runs
+            if (row, self.arm_of[run["arm"]]) not in self.given_up])
+
+    def note_row_plan(self, line):
+        self.planned[self.row_of[line["workload"]]] = line["blocks"]
 
     def note_row_end(self, line):
         self.closed.add(self.row_of[line["workload"]])
@@ -172,6 +178,7 @@ class Runner:
                 if (row, arm) not in self.given_up and slot not in done:
                     self.run((row, arm), block, attempt, slot)
             if self.end_block(row, block, attempt):
+                self.plan_row(row)
                 return
             time.sleep(REST_AFTER_NOISE_S)
 
@@ -185,14 +192,22 @@ class Runner:
                     "attempt": attempt, "counts": counts, "reason": reason})
         return counts
 
+    def plan_row(self, row):
+        """After the pilot, once: how many blocks it will take, by its noise alone."""
+        if self.blocks[row] == self.plan.pilot and row not in self.planned:
+            self.write({"rec": "row_plan", "workload": self.rows[row].name,
+                        "blocks": self.noise_of[row].needed(self.plan)})
+
     def reason_to_stop(self, row):
         """Why the row gets no further block; None when it does."""
         n, plan = self.blocks[row], self.plan
-        if all((row, arm) in self.given_up for arm in range(len(self.arms))):
+        least = self.planned.get(row, plan.least)
+        open_arms = [a for a in range(len(self.arms)) if (row, a) not in self.given_up]
+        if not open_arms or (open_arms == [0] and n >= plan.least):
             return "given up"
         if n >= plan.most:
             return "most blocks"
-        if n >= plan.least and self.noise_of[row].widest() < plan.precision:
+        if n >= least and self.noise_of[row].widest() < plan.precision:
             return "precise"
         if n and plan.budget_s is not None and self.spent_s + self.block_s(row) > plan.budget_s:
             return "time"
@@ -203,7 +218,7 @@ class Runner:
             return False
         reason = self.reason_to_stop(row)
         if reason is not None:
-            width = self.noise_of[row].widest()
+            width = self.noise_of[row].widest()  # infinite where nothing is left to compare
             self.write({"rec": "row_end", "workload": self.rows[row].name, "reason": reason,
                         "blocks": self.blocks[row],
                         "half_width": round(width, 5) if width < 1e9 else None})
@@ -211,7 +226,8 @@ class Runner:
 
     def left_s(self):
         """By the noise so far, and no more than the budget has left."""
-        wanted = sum(self.block_s(row) * max(0, self.noise_of[row].needed(self.plan) - n)
+        least = self.plan.least
+        wanted = sum(self.block_s(row) * max(0, self.planned.get(row, least) - n)
                      for row, n in self.blocks.items() if row not in self.closed)
         budget = self.plan.budget_s
         return wanted if budget is None else min(wanted, max(0.0, budget - self.spent_s))
@@ -246,7 +262,7 @@ class Runner:
             self.show("memory", done, len(cells), cell)
             row, arm = self.rows[cell[0]], self.arms[cell[1]]
             self.write({"rec": "mem", **memory.measure(
-                row, arm, self.shot(row, arm, "memory"), self.tools["ledger"])})
+                row, arm, self.shot(row, arm, "memory"), self.tools["ledger"], self.compare)})
 
     def show(self, phase, done, total, cell, left_s=None):
         left = "" if left_s is None else f"  {int(left_s) // 60}:{int(left_s) % 60:02d} left"

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import arms
 import environment
 import noise
 import programs
@@ -29,10 +30,12 @@ from launch import CannotMeasure, Launcher
 from progress import Progress
 from runner import Runner
 
-PATIENCE_S = {"compare": 20}  # for quiet; the others wait a minute, and longer to be refused
+PATIENCE_S = {"compare": 20}  # for quiet; the others have more
 LOCK_WAIT_S = 60
 BUSY = 75
 SCRATCH = "allocator-comparison-"
+SAME = ("cpu", "cores", "kernel", "libc", "thp_enabled", "revision", "uncommitted_sha256",
+        "harness")
 GOES_ON_WITHIN_S = 24 * 3600
 DESIGNS = {False: "randomised complete blocks, Williams squares",
            True: "randomised complete blocks, palindromes (ABBA)"}
@@ -99,8 +102,8 @@ def remove_left_scratch():
 def identity(line):
     """What must agree for a session to go on: all but when, where, and in which mood."""
     plan = {k: v for k, v in line["plan"].items() if k not in ("seed", "quiet", "findings")}
-    env = {k: line["env"].get(k) for k in ("cpu", "cores", "kernel", "revision", "harness")}
-    return [plan, env, line["arms"], line["workloads"], line["absent"]]
+    env = {k: line["env"].get(k) for k in SAME}
+    return [plan, env, line["arms"], line["workloads"], line["absent"], line.get("tools")]
 
 
 def unfinished(out, session, seed):
@@ -110,7 +113,9 @@ def unfinished(out, session, seed):
         if time.time() - path.stat().st_mtime > GOES_ON_WITHIN_S:
             continue
         lines = records.read(path)
-        if not lines or lines[-1]["rec"] == "session_end" or identity(lines[0]) != wanted:
+        if not lines or identity(lines[0]) != wanted:
+            continue
+        if lines[-1]["rec"] == "session_end" and (path.parent / "summary.md").exists():
             continue
         if seed is None or lines[0]["plan"]["seed"] == seed:
             return path.parent
@@ -134,6 +139,8 @@ def session_record(args, who, rows, absent, env, busy):
         "rec": "session", "t": now(), "env": env, "machine": environment.machine_slug(env),
         "arms": [a.record() for a in who.arms], "workloads": [r.record() for r in rows],
         "absent": [{"workload": n, "reason": why} for n, why in absent],
+        "tools": {Path(path).name: arms.sha256_of(path)[:16] for path in
+                  [*args.bench, args.launch, args.probe, *filter(None, [args.ledger])]},
         "plan": args.plan.record() | {
             "seed": seed, "input_seed": programs.SEED, "blocks": args.blocks, "quiet": not busy,
             "findings": busy, "base": who.arms[0].name, "null_of": who.original,
@@ -145,7 +152,11 @@ def open_journal(args, session, progress):
     """(folder, journal): a new one, or that of the session that was interrupted."""
     folder = None if args.fresh else unfinished(args.out, session, args.seed)
     if folder is not None:
-        journal = records.Journal(folder / "runs.jsonl")
+        try:
+            journal = records.Journal(folder / "runs.jsonl")
+        except BlockingIOError:
+            raise Busy(f"{folder.name} is being written by the same comparison; --fresh begins "
+                       "another") from None
         journal.write({"rec": "resume", "t": now(), "quiet": session["plan"]["quiet"]})
         progress.say(f"going on with {folder.name}; --fresh begins another")
         return folder, journal
@@ -155,6 +166,15 @@ def open_journal(args, session, progress):
     journal = records.Journal(folder / "runs.jsonl")
     journal.write({"rec": "session", "id": folder.name} | session)
     return folder, journal
+
+
+def refuse_unclear_names(listed):
+    names = [arm.name for arm in listed]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise CannotMeasure(f"two arms are called {' and '.join(twice)}")
+    if any(arm.name == "null" and arm.kind != "null" for arm in listed):
+        raise CannotMeasure("the name null is that of the null arm")
 
 
 def measure(args, who, scratch, progress):
@@ -167,6 +187,8 @@ def measure(args, who, scratch, progress):
         raise CannotMeasure(f"the baseline {base.name} is missing: {base.missing}")
     for name, why in [*absent, *((a.name, a.missing) for a in who.arms if a.missing)]:
         progress.say(f"{name}: skipped, {why}")
+    who.arms = [arms.settled(arm, scratch) for arm in who.arms]
+    refuse_unclear_names(who.arms)
     busy = look_for_quiet(args, progress.say)
     env = environment.capture(args.build)
     folder, journal = open_journal(
@@ -183,7 +205,9 @@ def measure(args, who, scratch, progress):
         runner.measure_all()
         if args.plan.with_memory:
             runner.follow_memory()
-        runner.write({"rec": "session_end", "t": now(), "spent_s": round(runner.spent_s, 1)})
+        if journal.lines[-1]["rec"] != "session_end":
+            runner.write({"rec": "session_end", "t": now(),
+                          "spent_s": round(runner.spent_s, 1)})
     except KeyboardInterrupt:
         progress.say("interrupted: the table shows what was complete")
         return folder, True
@@ -195,6 +219,8 @@ def measure(args, who, scratch, progress):
 def failures(summary):
     """Cells of our own arms, and of copies of them, that hold words."""
     own = {a["arm"] for a in summary.arms if a["kind"] in ("hakmem", "null")}
+    if summary.mode == "ablate":  # what the build refuses is no failure of it
+        own -= {a["arm"] for a in summary.arms if a["missing"]}
     return [place for place in summary.words if place[1] in own]
 
 

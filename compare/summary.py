@@ -88,6 +88,7 @@ class Summary:
         self.blocks = max([len(choice.whole), *self.row_blocks.values()])
         self.row_ends = {r["workload"]: r for r in records if r["rec"] == "row_end"}
         self.refused = choice.refused  # blocks that were done again, with the reason
+        self.disturbed = choice.disturbed  # those that count although they were disturbed
         self.noisy = sum(r["noise"]["noisy"] for r in self.counted)
         self.machines = sorted({block_of(r)[0] for r in self.counted} - {""})
         self.mem = {(r["workload"], r["arm"]): r for r in records if r["rec"] == "mem"}
@@ -101,8 +102,8 @@ class Summary:
         for arm in self.arms:
             if arm["missing"]:
                 words |= {(row["workload"], arm["arm"]): "missing" for row in self.rows}
-        for record in [*self.proofs, *self.counted]:
-            if record["reason"]:
+        for record in [*self.proofs, *self.counted, *self.mem.values()]:
+            if record.get("reason"):
                 words.setdefault((record["workload"], record["arm"]), record["reason"])
         return words
 
@@ -205,11 +206,19 @@ class Summary:
         return decisions.gate(judged)
 
     def calibrated(self):
-        """metric -> how often copies of one library were called different."""
+        """metric -> how often copies of one library were called different.
+
+        Two twins are compared with each other, by the delta of the null arm and the original: no
+        run is in both. A twin against the original would share the original's runs with delta,
+        which widens just when the twin seems to differ.
+        """
         rates = {}
         for table in (self.time, self.memory):
-            rates[table.metric] = decisions.false_positive_rate(
-                cell.verdict for (_, arm), cell in table.cells.items()
-                if arm in self.columns and cell.estimate
-                and cell.estimate.n >= stats.LEAST_BLOCKS)
+            verdicts = []
+            for place, (row, delta) in enumerate(table.delta.items()):
+                pairs = self.pairs(table, row, self.columns[1], self.columns[0])
+                if len(pairs) >= stats.LEAST_BLOCKS and table.null[row] is not None:
+                    ratio = stats.row_ratio(pairs, [self.seed, place, 4])
+                    verdicts.append(stats.verdict(ratio, delta, table.metric))
+            rates[table.metric] = decisions.false_positive_rate(verdicts)
         return rates

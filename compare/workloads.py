@@ -12,6 +12,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import records
 from launch import failure_of
 
 TIMEOUT_S = 20
@@ -35,7 +36,7 @@ def last_words(path):
     """The end of what a failed program said, for the record; its paths would be this machine's."""
     text = Path(path).read_text(errors="replace").strip() if Path(path).exists() else ""
     words = text.splitlines()[-1] if text else ""
-    return " ".join(w if "/" not in w else Path(w).name for w in words.split())[:200] or None
+    return records.without_paths(words)[:200] or None
 
 
 def numbers(said):

@@ -183,7 +183,7 @@ class Verdicts(unittest.TestCase):
                 found += block(number, f"row {k}", factors, rng, noise=0.02)
         summary = Summary(found)
         rate = summary.calibration["time"]
-        self.assertEqual(rate.of, 45)
+        self.assertEqual(rate.of, 15)
         self.assertLessEqual(rate.rate, 0.05)
         self.assertEqual(set(summary.mde), {f"row {k}" for k in range(15)})
         self.assertIsNone(Summary(found[:1] + found[1:7]).calibration["time"].low or None)
