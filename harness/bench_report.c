@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "harness/bench_inside.h"
 
+#include <math.h>
 #include <dlfcn.h>
 #include <stdlib.h>
 
@@ -51,7 +52,9 @@ static void put_counts(const struct bench_list *list) {
 
 static void put_lists(void) {
     for (size_t i = 0; i < bench_record.metric_count; i++) {
-        bench_put(",\"%s\":%.9g", bench_record.metrics[i].name, bench_record.metrics[i].value);
+        const struct bench_metric *metric = &bench_record.metrics[i];
+        bench_put(isfinite(metric->value) ? ",\"%s\":%.9g" : ",\"%s\":null", metric->name,
+                  metric->value);
     }
     for (size_t i = 0; i < bench_record.list_count; i++)
         put_counts(&bench_record.lists[i]);

@@ -88,13 +88,12 @@ void bench_threads(unsigned count, void (*body)(unsigned, void *), void *context
 /* Mean over the threads that did something: an op of all takes a thread's time over their count. */
 static void report_segments(const struct bench_worker *workers, unsigned threads) {
     for (unsigned s = 0; s < BENCH_SEGMENTS; s++) {
-        double sum = 0.0;
-        unsigned busy = 0;
+        double ops_per_ns = 0.0; /* rates add up, times do not */
         for (unsigned t = 0; t < threads; t++) {
-            sum += workers[t].segments[s];
-            busy += workers[t].segments[s] > 0.0;
+            double ns_per_op = workers[t].segments[s];
+            if (ns_per_op > 0.0) ops_per_ns += 1.0 / ns_per_op;
         }
-        if (busy) bench_segment_value(sum / busy / busy);
+        if (ops_per_ns > 0.0) bench_segment_value(1.0 / ops_per_ns);
     }
 }
 

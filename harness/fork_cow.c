@@ -3,10 +3,11 @@
  * fork_cow: a server that saves a snapshot through fork while it goes on changing its data.
  *
  * As redis does for BGSAVE. The parent holds COUNT objects of MIN..MAX bytes in random order of
- * age. SNAPSHOTS times it forks; the child reads every object as it was, while the parent
- * replaces CHANGED percent of them (free, malloc, both ends written). Every page that the parent
- * writes to is then copied by the kernel, one with an allocator's own data on it too: an allocator
- * that writes into free blocks, or spreads what is new over many pages, pays with memory.
+ * age. SNAPSHOTS times it forks and replaces CHANGED percent of them (free, malloc, both ends
+ * written); then the child, which has waited, reads every object and must find it as it was. Every
+ * page that the parent writes to is then copied by the kernel, one with an allocator's own data on
+ * it too: an allocator that writes into free blocks, or spreads what is new over many pages, pays
+ * with memory.
  *
  * cow_kib is what the parent has dirtied for itself between the fork and the end of the snapshot
  * (Private_Dirty of smaps_rollup), without the table of the objects; the most of all snapshots;
@@ -18,13 +19,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { COUNT, MIN, MAX, SNAPSHOTS, CHANGED, SEED, ARG_COUNT };
 
 static struct bench_arg args[ARG_COUNT] = {
-    [COUNT] = {.name = "count", .value = 300000, .smoke = 20000, .min = 1, .max = 1u << 26},
+    [COUNT] = {.name = "count", .value = 300000, .smoke = 20000, .min = 100, .max = 1u << 26},
     [MIN] = {.name = "min", .value = 16, .smoke = 16, .min = 2, .max = 1u << 20},
     [MAX] = {.name = "max", .value = 128, .smoke = 128, .min = 2, .max = 1u << 20},
     [SNAPSHOTS] = {.name = "snapshots", .value = 10, .smoke = 2, .min = 1, .max = 1u << 20},
@@ -38,7 +41,8 @@ struct slot {
 };
 
 static struct {
-    struct slot *slots;
+    struct slot *slots;   /* not in the child, so that its changes are no copies on write */
+    struct slot *at_fork; /* as it was: the child's */
     uint32_t count, next_id;
     struct bench_rng rng;
     uint64_t checksum;
@@ -82,11 +86,13 @@ static void exchange(int fd, uint64_t *value, bool sends) {
     if (done != (ssize_t)sizeof *value) _exit(1);
 }
 
-/* Tells the sum of what it saw, waits until the parent has changed its part, tells its memory. */
+/* Waits until the parent has changed its part, tells the sum of what it still sees, its memory. */
 _Noreturn static void child(int from_parent, int to_parent) {
-    uint64_t value = sum_of_all();
-    exchange(to_parent, &value, true);
+    heap.slots = heap.at_fork;
+    uint64_t value;
     exchange(from_parent, &value, false);
+    value = sum_of_all();
+    exchange(to_parent, &value, true);
     value = private_kib();
     exchange(to_parent, &value, true);
     _exit(0);
@@ -107,10 +113,15 @@ static uint64_t snapshot(void) {
     int to_child[2], to_parent[2];
     if (pipe(to_child) || pipe(to_parent)) bench_usage("cannot make a pipe: error %d", errno);
     uint64_t expected = sum_of_all();
+    memcpy(heap.at_fork, heap.slots, heap.count * sizeof *heap.slots);
     uint64_t begin = bench_ns();
     pid_t pid = fork();
     if (pid < 0) bench_usage("cannot fork: error %d", errno);
-    if (pid == 0) child(to_child[0], to_parent[1]);
+    if (pid == 0) {
+        close(to_child[1]); /* else it would wait for ever, should the parent crash */
+        close(to_parent[0]);
+        child(to_child[0], to_parent[1]);
+    }
     raise_to(&heap.fork_ns, bench_ns() - begin);
     close(to_child[0]);
     close(to_parent[1]);
@@ -122,14 +133,13 @@ static uint64_t snapshot(void) {
         bytes += replace_one();
     bench_segment(ops);
 
-    uint64_t table_kib = (uint64_t)heap.count * sizeof *heap.slots / 1024;
-    uint64_t dirty_kib = private_kib() - before_kib;
-    raise_to(&heap.cow_kib, dirty_kib > table_kib ? dirty_kib - table_kib : 0);
+    uint64_t after_kib = private_kib();
+    raise_to(&heap.cow_kib, after_kib > before_kib ? after_kib - before_kib : 0);
     raise_to(&heap.replaced_bytes, bytes);
-    uint64_t said;
+    uint64_t said = 0;
+    exchange(to_child[1], &said, true);
     exchange(to_parent[0], &said, false);
     if (said != expected) bench_fail("the child does not hold what was written before the fork");
-    exchange(to_child[1], &said, true);
     exchange(to_parent[0], &said, false);
     raise_to(&heap.child_kib, said);
     close(to_child[1]);
@@ -144,6 +154,10 @@ int main(int argc, char **argv) {
     if (args[MAX].value < args[MIN].value) bench_usage("max is below min");
     heap.count = (uint32_t)args[COUNT].value;
     heap.slots = bench_map(heap.count, sizeof *heap.slots);
+    heap.at_fork = bench_map(heap.count, sizeof *heap.at_fork);
+    if (madvise(heap.slots, heap.count * sizeof *heap.slots, MADV_DONTFORK) != 0) {
+        bench_usage("cannot keep the table from the child: error %d", errno);
+    }
     heap.rng = bench_rng_seeded(args[SEED].value, 0);
     uint64_t begin = bench_ns();
     for (uint32_t i = 0; i < heap.count; i++)
@@ -162,5 +176,8 @@ int main(int argc, char **argv) {
     bench_metric("cow_over_changed", (double)heap.cow_kib * 1024.0 / (double)heap.replaced_bytes);
     bench_metric("child_cow_kib", (double)heap.child_kib);
     bench_metric("fork_ms", (double)heap.fork_ns / 1e6);
-    return bench_finish(ops, heap.checksum * 31 + sum_of_all());
+    uint64_t checksum = heap.checksum * 31 + sum_of_all();
+    for (uint32_t i = 0; i < heap.count; i++)
+        free(heap.slots[i].block);
+    return bench_finish(ops, checksum);
 }

@@ -301,7 +301,15 @@ static void print_outcome(const struct outcome *end) {
            usage->ru_maxrss, usage->ru_minflt, usage->ru_majflt, usage->ru_nvcsw, usage->ru_nivcsw);
 }
 
+/* Who started this may be killed: then what it measures ends too, with its group. */
+static void end_with_parent(void) {
+    pid_t parent = getppid();
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) exit(128 + SIGTERM);
+}
+
 int main(int argc, char **argv) {
+    end_with_parent();
     parse(argc, argv);
     struct outcome end = run_program();
     if (plan.sample_path && !sampler_write(plan.sample_path)) {

@@ -99,7 +99,7 @@ static struct item allocate(struct bench_worker *self) {
     struct walker *walker = self->own;
     uint32_t size = test.sizes[bench_high_below(bench_random(&self->rng), TABLE)];
     unsigned turn = (unsigned)(walker->allocations++ % 3);
-    uint32_t id = (uint32_t)walker->allocations * BENCH_MAX_THREADS + self->index;
+    uint32_t id = (uint32_t)walker->allocations * (BENCH_MAX_THREADS + 1) + self->index;
     void *block = turn ? allocate_aligned(turn * 8, size) : malloc(size);
     if (!turn) bench_check_block(block, size);
     volatile uint8_t *bytes = block;
