@@ -126,10 +126,12 @@ class Summary:
     def score(self, run, row, metric):
         if metric == MEMORY:
             return run["metric"][row.get("memory_field", "hwm_kib")]
-        drop = self.steady[row["workload"]].drop
-        if drop:
-            return sum(run["segments"][drop:]) / len(run["segments"][drop:])
-        return run["metric"][row["score"]]
+        drop, whole = self.steady[row["workload"]].drop, run["metric"][row["score"]]
+        if not drop:
+            return whole
+        # The whole, scaled: with several threads the segments are not quite its parts.
+        segments = run["segments"]
+        return whole * statistics.fmean(segments[drop:]) / statistics.fmean(segments)
 
     def cells(self, metric):
         cells = {}

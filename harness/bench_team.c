@@ -85,7 +85,7 @@ void bench_threads(unsigned count, void (*body)(unsigned, void *), void *context
     join(count);
 }
 
-/* Mean over the threads that did something: an op of all takes a thread's time over their count. */
+/* Of what all threads did together in their s-th segments. */
 static void report_segments(const struct bench_worker *workers, unsigned threads) {
     for (unsigned s = 0; s < BENCH_SEGMENTS; s++) {
         double ops_per_ns = 0.0; /* rates add up, times do not */
