@@ -108,6 +108,9 @@ class Runner:
     def note_row_plan(self, line):
         self.planned[self.row_of[line["workload"]]] = line["blocks"]
 
+    def note_resume(self, _):
+        self.closed.clear()  # it may have been given more time, or less
+
     def note_row_end(self, line):
         self.closed.add(self.row_of[line["workload"]])
 

@@ -100,8 +100,8 @@ def remove_left_scratch():
 
 
 def identity(line):
-    """What must agree for a session to go on: all but when, where, and in which mood."""
-    plan = {k: v for k, v in line["plan"].items() if k not in ("seed", "quiet", "findings")}
+    """What must agree for a session to go on: who is compared, where, and how; not how long."""
+    plan = {k: line["plan"].get(k) for k in ("mode", "base", "null_of", "design", "input_seed")}
     env = {k: line["env"].get(k) for k in SAME}
     return [plan, env, line["arms"], line["workloads"], line["absent"], line.get("tools")]
 
@@ -157,7 +157,8 @@ def open_journal(args, session, progress):
         except BlockingIOError:
             raise Busy(f"{folder.name} is being written by the same comparison; --fresh begins "
                        "another") from None
-        journal.write({"rec": "resume", "t": now(), "quiet": session["plan"]["quiet"]})
+        journal.write({"rec": "resume", "t": now(), "quiet": session["plan"]["quiet"],
+                       "plan": args.plan.record()})
         progress.say(f"going on with {folder.name}; --fresh begins another")
         return folder, journal
     folder = result_folder(args.out, session["env"])
