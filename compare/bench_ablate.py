@@ -74,9 +74,15 @@ def everybody(args, settings, scratch, say):
 def write_docs(folder, page):
     """The generated part of docs/ablation.md, from a folder of results."""
     summary = Summary(records.read(folder / "runs.jsonl"))
-    parts = [text.piped(grid) for grid in worth.grids(summary)]
-    made = "\n\n".join([f"From `results/{folder.name}`.", *parts])
+    changed = worth.changes(summary)
+    parts = [f"From [results/{folder.name}](../results/{folder.name}/summary.md), "
+             f"{summary.blocks} blocks a row."]
+    for grid in (worth.singles_grid(summary, changed), worth.pairs_grid(summary, changed)):
+        parts += [f"### {grid.title}", grid.note, text.piped(grid)]
+    made = "\n\n".join(parts)
     said = page.read_text(encoding="utf-8")
+    if BEGIN not in said or END not in said:
+        sys.exit(f"{page.name} has no marks {BEGIN} and {END}")
     pattern = re.compile(f"{BEGIN}.*{END}", re.DOTALL)
     page.write_text(pattern.sub(lambda _: f"{BEGIN}\n\n{made}\n\n{END}", said), encoding="utf-8")
 

@@ -214,11 +214,12 @@ class Summary:
         run is in both. A twin against the original would share the original's runs with delta,
         which widens just when the twin seems to differ.
         """
-        rates = {}
+        rates, missing = {}, {a["arm"] for a in self.arms if a["missing"]}
+        one, other = [arm for arm in self.columns if arm not in missing][:2]
         for table in (self.time, self.memory):
             verdicts = []
             for place, (row, delta) in enumerate(table.delta.items()):
-                pairs = self.pairs(table, row, self.columns[1], self.columns[0])
+                pairs = self.pairs(table, row, other, one)
                 if len(pairs) >= stats.LEAST_BLOCKS and table.null[row] is not None:
                     ratio = stats.row_ratio(pairs, [self.seed, place, 4])
                     verdicts.append(stats.verdict(ratio, delta, table.metric))

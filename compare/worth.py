@@ -57,19 +57,30 @@ def overall(table):
     return next(iter(table.most))
 
 
+def extremes(summary, arm):
+    """The rows where the arm gains most, and loses most, of those that are decided."""
+    decided = [(cell.estimate.ratio, row) for (row, a), cell in summary.time.cells.items()
+               if a == arm and cell.verdict in (*cells.BETTER, *cells.WORSE)]
+    ends = (min(decided, default=None), max(decided, default=None))
+    holds = (ends[0] and ends[0][0] < 1, ends[1] and ends[1][0] > 1)
+    return [Entry(f"{cells.ratio_text(end[0])} {end[1]}" if held else "-")
+            for end, held in zip(ends, holds)]
+
+
 def singles_grid(summary, changed):
     tables = summary.time, summary.memory
     grid = Grid("worth", "What each part is worth",
                 f"Geometric mean over the rows, ratio to {summary.base}, with its 95 % interval. "
                 "Above 1: the base is better with the part as it has it.",
-                ["arm", "changes", "time", "memory", "rows better, worse in time"])
+                ["arm", "changes", "time", "memory", "rows better, worse in time",
+                 "time: most gained", "time: most lost"])
     for arm in summary.columns:
         verdicts = [table.verdict for (_, a), table in summary.time.cells.items() if a == arm]
         better = sum(v in cells.BETTER for v in verdicts)
         worse = sum(v in cells.WORSE for v in verdicts)
         line = [Entry(arm, "label"), Entry(told(changed.get(arm, ())) or "-")]
         line += [cells.mean_entry(table, overall(table), arm) for table in tables]
-        grid.lines.append(line + [Entry(f"{better}, {worse}")])
+        grid.lines.append(line + [Entry(f"{better}, {worse}"), *extremes(summary, arm)])
     return grid
 
 
