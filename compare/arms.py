@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """arms.py: an arm is one allocator in the comparison: a name, a file, what the file is.
 
-Called by bench_compare.py. Invariant: every allocator that was asked for is in the list; one whose
-file is not there stays in it with `missing` set, so that the tables can say so. The baseline is an
+Called by those who choose the arms. Invariant: every allocator that was asked for is in the list;
+one whose file is not there stays in it with `missing` set, for the tables. The baseline is an
 arm like the others: glibc is preloaded too, because a program such as redis may be linked with
 another malloc, and then only a preloaded libc.so.6 puts glibc in front.
 """
@@ -107,7 +107,7 @@ def build_info(path):
     return " ".join(asked.stdout.split()) or "unknown"
 
 
-def options_of(version):
+def build_line_options(version):
     """The `name=value` words of a build line."""
     return dict(word.split("=", 1) for word in version.split() if "=" in word)
 
@@ -117,7 +117,7 @@ def arm_of_file(name, kind, path, version_of):
         return Arm(name, kind, missing=f"no file {Path(path).name}")
     path = os.path.abspath(path)
     version = version_of(path)
-    options = options_of(version) if version_of is build_info else {}
+    options = build_line_options(version) if version_of is build_info else {}
     return Arm(name, kind, path, sha256_of(path), version, options=options)
 
 

@@ -14,11 +14,13 @@ second, fresh run makes a difference one to act upon.
 
 import os
 import sys
+from dataclasses import replace
 
 import arms
 import builds
 import cli
 import session
+from launch import CannotMeasure
 
 
 def parse(argv):
@@ -35,7 +37,7 @@ def settings(text):
     """`x=1,y=2` as a dict."""
     found = dict(word.partition("=")[::2] for word in text.split(",") if word)
     if not all(found.values()):
-        raise session.CannotMeasure(f"{text!r} is not OPTION=VALUE[,OPTION=VALUE...]")
+        raise CannotMeasure(f"{text!r} is not OPTION=VALUE[,OPTION=VALUE...]")
     return found
 
 
@@ -46,7 +48,7 @@ def arm_of(text, name, args, say):
     if revision:
         return builds.of_revision(args.build, revision, settings(changes), say, name)
     built = builds.with_options(args.build, settings(changes), say)
-    return arms.replace(built, name=name)
+    return replace(built, name=name)
 
 
 def difference(one, other):

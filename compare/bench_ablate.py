@@ -23,6 +23,7 @@ import records
 import session
 import text
 import worth
+from launch import CannotMeasure
 from summary import Summary
 
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
@@ -53,10 +54,10 @@ def variants(build, main):
 
 def built(build, changes, say):
     """The arm, or one that is missing, where the build does not take these changes."""
-    name = " + ".join(f"{k}={builds.spelled(v)}" for k, v in changes.items())
+    name = builds.told(changes)
     try:
         return builds.with_options(build, changes, say, name)
-    except session.CannotMeasure as refusal:
+    except CannotMeasure as refusal:
         return arms.Arm(name, "hakmem", missing=str(refusal))
 
 
@@ -99,8 +100,7 @@ def main():
         p.error("--build is needed to build the arms")
     settings = tomllib.loads((cli.HERE / "ablation.toml").read_text(encoding="utf-8"))
     if args.only is None:
-        names = map(re.escape, settings["rows"]["names"])
-        args.only = re.compile(f"^({'|'.join(names)})$")
+        args.only = re.compile(cli.exactly(settings["rows"]["names"]))
     return session.run(args, lambda scratch, say: everybody(args, settings, scratch, say))
 
 

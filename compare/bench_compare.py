@@ -15,6 +15,7 @@ import arms
 import builds
 import cli
 import session
+from launch import CannotMeasure
 
 TWINS = 2
 
@@ -48,11 +49,11 @@ def twins(args, scratch, say):
     wanted = [a for a in listed if a.path and a.name == args.of] if args.of else None
     original = (wanted or [a for a in listed if a.kind == "hakmem" and a.path] or listed)[0]
     if args.of and not wanted:
-        raise session.CannotMeasure(f"--of {args.of}: there is no such arm")
+        raise CannotMeasure(f"--of {args.of}: there is no such arm")
     if not original.path:
-        raise session.CannotMeasure(f"{original.name} is missing: {original.missing}")
+        raise CannotMeasure(f"{original.name} is missing: {original.missing}")
     if original.kind == "system":
-        raise session.CannotMeasure("a copy of libc beside libc cannot be proved to serve")
+        raise CannotMeasure("a copy of libc beside libc cannot be proved to serve")
     names = [f"twin-{k + 1}" for k in range(TWINS)]
     copies = [arms.twin(original, name, "null", scratch) for name in ["null", *names]]
     return session.Field([original, *copies[1:], copies[0]], original.name)

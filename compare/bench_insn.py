@@ -10,13 +10,11 @@ are of another compiler, so that they say nothing here.
 """
 
 import argparse
-import json
 import os
 import re
 import shlex
 import sys
 import tempfile
-import time
 import tomllib
 from pathlib import Path
 
@@ -24,6 +22,7 @@ import arms
 import environment
 import insn
 import records
+import session
 import workloads
 from launch import Launcher, Shot
 
@@ -78,25 +77,17 @@ def count(launcher, cells, write):
 
 # ---- the table ----
 
-def folder_of(args, env):
-    stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
-    folder = args.out / f"{stamp}-{environment.machine_slug(env)}-{env['revision']}-insn"
-    folder.mkdir(parents=True)
-    return folder
-
-
 def compare(args, launcher):
     rows, present = chosen_rows(args), chosen_arms(args)
     if not rows or not present:
         print("no row or no arm is left to count", file=sys.stderr)
         return 2
     env = environment.capture()
-    folder = folder_of(args, env)
-    (folder / "env.json").write_text(json.dumps(env, indent=2) + "\n", encoding="utf-8")
+    folder = session.result_folder(args.out, env, "-insn")
     writer = records.Journal(folder / "runs.jsonl")
     writer.write({
         "rec": "session", "id": folder.name,
-        "t": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "t": session.now(),
         "env": env, "arms": [a.record() for a in present],
         "workloads": [r.record() for r in rows], "absent": [],
         "plan": {"mode": "insn", "seed": 0, "input_seed": 0, "blocks": 1, "quiet": True,

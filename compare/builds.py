@@ -50,6 +50,11 @@ def spelled(value):
     return str(value)  # of a list too: meson reads it as Python writes it
 
 
+def told(changes):
+    """What a build changes, in words; it names the arm."""
+    return " + ".join(f"{key}={spelled(value)}" for key, value in changes.items())
+
+
 def options_of(build):
     """name -> value of everything in the build folder that changes the library."""
     return {o["name"]: spelled(o["value"]) for o in introspect(build)
@@ -86,9 +91,8 @@ def with_options(build, changes, say, name=None):
     if unknown:
         raise CannotMeasure(f"there is no build option {', '.join(sorted(unknown))}")
     options |= {key: spelled(value) for key, value in changes.items()}
-    told = " + ".join(f"{key}={spelled(value)}" for key, value in changes.items())
-    say(f"building {told or 'hakmem'}")
-    name = name or told or "hakmem"
+    say(f"building {told(changes) or 'hakmem'}")
+    name = name or told(changes) or "hakmem"
     return arm(library(build, SOURCE, options, name), name, options)
 
 
@@ -108,6 +112,6 @@ def of_revision(build, revision, changes, say, name):
     unknown = sorted(changes.keys() - known)
     if unknown:
         raise CannotMeasure(f"{revision} has no build option {', '.join(unknown)}")
-    say(f"building {revision} {' '.join(f'{k}={v}' for k, v in changes.items())}".rstrip())
-    place = " ".join([commit, *(f"{k}={v}" for k, v in changes.items())])
+    say(f"building {revision} {told(changes)}".rstrip())
+    place = f"{commit} {told(changes)}"
     return arm(library(build, source, options, place), name, options)

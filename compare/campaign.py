@@ -22,13 +22,13 @@ import tempfile
 from pathlib import Path
 
 import bench_compare
+import cli
 import merging
 import records
 import session
 
 HERE = Path(__file__).resolve().parent
 FINISHED = (0, 1)  # 1: an arm failed in some row, which is a result
-BUSY = 75
 
 
 class Refused(Exception):
@@ -98,10 +98,6 @@ def seed_of(seed, number):
     return int.from_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest()[:4]) >> 1
 
 
-def exactly(names):
-    return f"^({'|'.join(re.escape(name) for name in names)})$"
-
-
 def make_jobs(args, bench, rows, absent):
     if args.split == "blocks":
         if bench.blocks is not None and bench.blocks < args.jobs:
@@ -115,7 +111,7 @@ def make_jobs(args, bench, rows, absent):
     seconds = durations(args.durations) if args.durations else {}
     parts = balanced(rows, {n: s for n, s in seconds.items() if n in rows}, args.jobs)
     parts[0] = parts[0] + absent  # so that one job says why they are absent
-    return [{"options": ["--only", exactly(part)], "rows": part} for part in parts]
+    return [{"options": ["--only", cli.exactly(part)], "rows": part} for part in parts]
 
 
 def absolute(words):
@@ -175,7 +171,7 @@ def run(args):
                             stdin=subprocess.DEVNULL).returncode
     if status not in FINISHED:
         print(f"job {args.job} is not finished: status {status}"
-              + (", the machine is taken" if status == BUSY else ""), file=sys.stderr)
+              + (", the machine is taken" if status == session.BUSY else ""), file=sys.stderr)
         return status if status > 0 else 128 - status
     made = list(tables(place) - before)
     if len(made) != 1:  # Python, too, ends with 1 when the harness is broken

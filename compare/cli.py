@@ -17,6 +17,11 @@ from plan import PLANS
 HERE = Path(__file__).resolve().parent
 
 
+def exactly(names):
+    """The expression for --only that matches these rows and no others."""
+    return f"^({'|'.join(re.escape(name) for name in names)})$"
+
+
 def name_and_path(text):
     name, equals, path = text.partition("=")
     if not (name and equals and path):

@@ -139,7 +139,6 @@ def write(lines, folder):
     env = session["env"] | ({"machines": machines} if machines else {})
     (folder / "env.json").write_text(json.dumps(env, indent=2) + "\n", encoding="utf-8")
     writer = records.Journal(folder / "runs.jsonl")
-    for line in lines:
-        writer.write(line)
+    writer.write(*lines)
     writer.close()
     return report.write(folder)

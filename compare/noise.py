@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """noise.py: what else the machine does: the lock, the look before a session, a meter for each run.
 
-Called by bench_compare.py and the runner. Noise is what others take: processor time that neither
+Called by session.py and the runner. Noise is what others take: processor time that neither
 this process nor its children used, and time the hypervisor stole. A run with some of it is kept
 and stamped `noisy`; one with so much that it says nothing is `invalid`, in words, so that its block
 is run again. Neither looks at the run's value.

@@ -13,9 +13,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import stats as distributions
 
-CONFIDENCE = 0.95
+from stats import CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,17 @@ PLANS = {
 }
 
 
+def student(n):
+    """How many standard errors of n values the interval of their mean reaches."""
+    return float(distributions.t.ppf((1 + CONFIDENCE) / 2, n - 1))
+
+
 def half_width(differences):
     """Of the interval of the mean of log ratios; infinite for fewer than two."""
     n = len(differences)
     if n < 2:
         return math.inf
-    t = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
-    return float(t * np.std(differences, ddof=1) / math.sqrt(n))
+    return student(n) * float(np.std(differences, ddof=1)) / math.sqrt(n)
 
 
 def blocks_needed(differences, precision):
@@ -59,8 +63,7 @@ def blocks_needed(differences, precision):
     deviation = float(np.std(differences, ddof=1))
     n = len(differences)
     while n < 100000:
-        t = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
-        wanted = (t * deviation / precision) ** 2
+        wanted = (student(n) * deviation / precision) ** 2
         if wanted <= n:
             return n
         n = max(n + 1, math.ceil(wanted) if n < 30 else math.ceil((wanted + n) / 2))

@@ -60,6 +60,13 @@ def whole(data):
     return kept, lines
 
 
+def first(path):
+    """The session line, without a look at the rest; None in a file that was cut off in it."""
+    with open(path, "rb") as f:
+        lines = whole(f.readline())[1]
+    return lines[0] if lines else None
+
+
 def without_paths(text):
     """A text for the record: of a path of this machine only its last part."""
     return " ".join(w if "/" not in w else Path(w).name for w in text.split())

@@ -69,6 +69,9 @@ class Runner:
         for line in self.journal.lines[-len(records):]:
             self.note(line)
 
+    def cells(self):
+        return [(r, a) for r in range(len(self.rows)) for a in range(len(self.arms))]
+
     def cell_of(self, line):
         return self.row_of[line["workload"]], self.arm_of[line["arm"]]
 
@@ -238,7 +241,7 @@ class Runner:
     # ---- the phases ----
 
     def prove_all(self):
-        cells = [(r, a) for r in range(len(self.rows)) for a in range(len(self.arms))]
+        cells = self.cells()
         for done, cell in enumerate(cells):
             if cell not in self.proved:
                 self.show("proof", done, len(cells), cell)
@@ -257,8 +260,8 @@ class Runner:
 
     def follow_memory(self):
         """A memory timeline of each cell that runs."""
-        cells = [(r, a) for r in range(len(self.rows)) for a in range(len(self.arms))
-                 if self.arms[a].kind != "null" and self.rows[r].memory == "ratio"]
+        cells = [(r, a) for r, a in self.cells() if self.arms[a].kind != "null"
+                 and self.rows[r].memory == "ratio"]
         for done, cell in enumerate(cells):
             if cell in self.measured | self.given_up:
                 continue

@@ -112,20 +112,24 @@ def unfinished(out, session, seed):
     for path in sorted(out.glob("*/runs.jsonl"), reverse=True):
         if time.time() - path.stat().st_mtime > GOES_ON_WITHIN_S:
             continue
-        lines = records.read(path)
-        if not lines or identity(lines[0]) != wanted:
+        first = records.first(path)
+        if first is None or identity(first) != wanted:
             continue
+        lines = records.read(path)
         if lines[-1]["rec"] == "session_end" and (path.parent / "summary.md").exists():
             continue
-        if seed is None or lines[0]["plan"]["seed"] == seed:
+        if seed is None or first["plan"]["seed"] == seed:
             return path.parent
     return None
 
 
-def result_folder(out, env):
+def result_folder(out, env, suffix=""):
+    """A new folder of results, with the environment in it."""
     stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
-    folder = out / f"{stamp}-{environment.machine_slug(env)}-{env['revision']}"
+    folder = out / f"{stamp}-{environment.machine_slug(env)}-{env['revision']}{suffix}"
     folder.mkdir(parents=True)
+    text = json.dumps(env, indent=2) + "\n"
+    (folder / "env.json").write_text(text, encoding="utf-8")
     return folder
 
 
@@ -162,8 +166,6 @@ def open_journal(args, session, progress):
         progress.say(f"going on with {folder.name}; --fresh begins another")
         return folder, journal
     folder = result_folder(args.out, session["env"])
-    text = json.dumps(session["env"], indent=2) + "\n"
-    (folder / "env.json").write_text(text, encoding="utf-8")
     journal = records.Journal(folder / "runs.jsonl")
     journal.write({"rec": "session", "id": folder.name} | session)
     return folder, journal

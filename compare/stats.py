@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """stats.py: from paired measurements to a ratio, its interval, and what may be said of it.
 
-Called by summary.py, and for stopping rules by the session. The unit of repetition is the block:
+Called by summary.py and decisions.py. The unit of repetition is the block:
 d = ln(arm / base) of one block, both measured next to each other in it, so that what slows the
 machine down for a while cancels. The estimate is exp of the Hodges-Lehmann median of d (the
 median of the Walsh averages); the interval is a BCa bootstrap over blocks (Efron & Tibshirani

@@ -65,7 +65,6 @@ class Summary:
         self.base, self.seed, self.original = plan["base"], plan["seed"], plan["null_of"]
         self.columns = [a["arm"] for a in self.arms if a["arm"] not in (self.base, "null")]
         self.proofs = [r for r in records if r["rec"] == "proof"]
-        self.runs = [r for r in records if r["rec"] == "run"]
         self.select(records)
         self.words = self.reasons()
         self.steady = {row["workload"]: self.steadiness(row) for row in self.rows}

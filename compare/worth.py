@@ -60,7 +60,7 @@ def overall(table):
 def extremes(summary, arm):
     """The rows where the arm gains most, and loses most, of those that are decided."""
     decided = [(cell.estimate.ratio, row) for (row, a), cell in summary.time.cells.items()
-               if a == arm and cell.verdict in (*cells.BETTER, *cells.WORSE)]
+               if a == arm and stats.is_decided(cell.verdict)]
     ends = (min(decided, default=None), max(decided, default=None))
     holds = (ends[0] and ends[0][0] < 1, ends[1] and ends[1][0] > 1)
     return [Entry(f"{cells.ratio_text(end[0])} {end[1]}" if held else "-")

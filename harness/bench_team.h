@@ -29,6 +29,14 @@ struct bench_worker {
     uint64_t drain_ns;
 } __attribute__((aligned(128)));
 
+/*
+ * A mark for the thread's block `i`, where threads go in step: without one of its own, a block
+ * given to two of them at the same turn would not be noticed.
+ */
+static inline uint32_t bench_own_id(const struct bench_worker *self, uint32_t i) {
+    return i + self->index * 509u;
+}
+
 /* Functions run in the worker's thread; those that may be NULL are marked so. */
 struct bench_team_plan {
     unsigned threads;

@@ -35,11 +35,6 @@ static void set_up(struct bench_worker *self) {
     self->own = blocks + (size_t)self->index * share();
 }
 
-/* Threads go in step: without its own mark, a block given to two of them would not be noticed. */
-static uint32_t mark_of(const struct bench_worker *self, uint32_t i) {
-    return i + self->index * 509u;
-}
-
 static inline void do_work(void) {
     for (uint64_t k = args[WORK].value; k > 0; k--)
         __asm__ volatile("");
@@ -53,11 +48,11 @@ static uint64_t step(struct bench_worker *self, uint64_t iterations) {
         for (uint32_t i = 0; i < count; i++) {
             own[i] = malloc(size);
             bench_check_block(own[i], size);
-            bench_mark(own[i], mark_of(self, i), size);
+            bench_mark(own[i], bench_own_id(self, i), size);
             do_work();
         }
         for (uint32_t i = 0; i < count; i++) {
-            self->checksum += bench_verify(own[i], mark_of(self, i), size);
+            self->checksum += bench_verify(own[i], bench_own_id(self, i), size);
             free(own[i]);
             do_work();
         }
