@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """runner.py: makes the runs: one proof of each (row, arm), then block after block, then memory.
 
-Called by session.py. A block is one row under all arms; when one of its runs met so much noise that
-it says nothing, the whole block is run again, and the first attempt stays on record. A run that
-fails is recorded with its reason, and its cell is not run again: the reason is what the table
+Called by session.py. A block is one row under all arms; when one of its runs met so much noise
+that it says nothing, the block ends there and is run again; what was made stays on record. A run
+that fails is recorded with its reason, and its cell is not run again: the reason is what the table
 shows. But a timeout is no more than late, which a disturbed machine makes anyone: it is decided
 with its block. What has been done is known from the journal alone, by `note`, which sees each line
 once, whether it was written just now or by a session that was killed: going on is nothing special.
@@ -51,6 +51,7 @@ class Runner:
         self.attempt = {}  # (row, block) -> attempts that have ended
         self.blocks = dict.fromkeys(range(len(rows)), 0)  # row -> blocks that count
         self.made = {}  # (row, block, attempt) -> {slot: run record}
+        self.trouble = {}  # (row, block, attempt) -> why its first invalid run is that
         self.noise_of = [RowNoise(arms[0].name) for _ in rows]
         self.planned = {}  # row -> blocks that the pilot asked for
         self.closed = set()  # rows that have all their blocks
@@ -100,12 +101,16 @@ class Runner:
             self.give_up((row, arm))
         place = row, line["block"], line["attempt"]
         self.made.setdefault(place, {})[line["slot"]] = line
+        words = noise.invalid(line["noise"], line["metric"], self.rows[row].threads)
+        if words is not None:
+            self.trouble.setdefault(place, words)
 
     def note_block_end(self, line):
         row = self.row_of[line["workload"]]
         block, attempt = line["block"], line["attempt"]
         self.attempt[row, block] = attempt + 1
         runs = self.made.pop((row, block, attempt), {}).values()
+        self.trouble.pop((row, block, attempt), None)
         if not line["counts"]:
             self.redone_s += sum(run["took_s"] for run in runs)
             return
@@ -201,12 +206,16 @@ class Runner:
         while True:
             attempt = self.attempt.get((row, block), 0)
             for slot, arm in enumerate(self.schedule.arms(row, block)):
+                if self.may_redo(row, block, attempt):
+                    break  # whatever else it held would not count
                 if self.is_wanted((row, arm), block, attempt, slot):
                     self.run((row, arm), block, attempt, slot)
-            if self.end_block(row, block, attempt):
+            end = self.end_block(row, block, attempt)
+            if end["counts"]:
                 self.plan_row(row)
                 return
-            time.sleep(REST_AFTER_NOISE_S)
+            if noise.COLD not in end["reason"]:  # what was read from disk is in memory now
+                time.sleep(REST_AFTER_NOISE_S)
 
     def is_wanted(self, cell, block, attempt, slot):
         """Not where it has failed: of a palindrome, a second timeout would say no more."""
@@ -214,17 +223,21 @@ class Runner:
         failed = {self.cell_of(run) for run in done.values() if run["reason"] is not None}
         return slot not in done and cell not in self.given_up | failed
 
+    def may_redo(self, row, block, attempt):
+        """It is disturbed, and there is another attempt."""
+        place = row, block, attempt
+        if place not in self.trouble or attempt + 1 >= ATTEMPTS:
+            return False
+        # A timeout would cost the cell all it has.
+        is_late = any(is_timeout(run["reason"]) for run in self.made[place].values())
+        return is_late or self.redone_s <= REDO_SHARE * self.spent_s
+
     def end_block(self, row, block, attempt):
-        runs = self.made.get((row, block, attempt), {}).values()
-        found = (noise.invalid(run["noise"]) for run in runs)
-        reason = next((words for words in found if words), None)
-        is_late = any(is_timeout(run["reason"]) for run in runs)  # would cost the cell all it has
-        may_redo = attempt + 1 < ATTEMPTS and (
-            is_late or self.redone_s <= REDO_SHARE * self.spent_s)
-        counts = reason is None or not may_redo
-        self.write({"rec": "block_end", "workload": self.rows[row].name, "block": block,
-                    "attempt": attempt, "counts": counts, "reason": reason})
-        return counts
+        end = {"rec": "block_end", "workload": self.rows[row].name, "block": block,
+               "attempt": attempt, "counts": not self.may_redo(row, block, attempt),
+               "reason": self.trouble.get((row, block, attempt))}
+        self.write(end)
+        return end
 
     def plan_row(self, row):
         """After the pilot, once: how many blocks it will take, by its noise alone."""

@@ -188,6 +188,22 @@ class Disturbed(unittest.TestCase):
         self.assertEqual(len(ends), 3 * BLOCKS + 1)
         self.assertEqual(len(places(runner.journal.lines)), 6 * BLOCKS + 2)
 
+    def test_a_disturbed_block_ends_at_once(self):
+        turn = iter([None] * 2 + ["stolen time 80 ms"])
+        runner = self.session(lambda *_: next(turn, None))
+        self.assertEqual(len(places(runner.journal.lines)), 6 * BLOCKS + 1)
+        self.assertEqual(set(runner.blocks.values()), {BLOCKS})
+
+    def test_after_a_program_was_read_from_disk_nobody_waits(self):
+        for words, waits in (("9 pages read from disk", 0), ("stolen time 80 ms", 1)):
+            turn = iter([words])
+            self.folder = self.folder / "next"
+            self.folder.mkdir()
+            with mock.patch("runner.time", mock.Mock(monotonic=time.monotonic)) as clock:
+                runner = self.session(lambda *_: next(turn, None))
+            self.assertEqual(len(places(runner.journal.lines)), 6 * BLOCKS + 1)
+            self.assertEqual(clock.sleep.call_count, waits, words)
+
     def test_on_a_machine_that_never_rests_the_last_attempt_counts(self):
         runner = self.session(lambda *_: "others ran")
         ends = [r for r in runner.journal.lines if r["rec"] == "block_end"]
@@ -204,6 +220,8 @@ class Disturbed(unittest.TestCase):
                 is_twin = "twin" in shot.preloads[-1]
                 outcome = Row.measure(self, shot)
                 outcome.failure = next(turn, None) if is_twin else None
+                if outcome.failure:
+                    outcome.metric = {}
                 return outcome
 
         with mock.patch.object(noise, "invalid", invalid), \
@@ -212,9 +230,9 @@ class Disturbed(unittest.TestCase):
                            lambda _: [Scripted("one", ("/bin/echo", "same"), 10)]):
             return make_session(self.folder, support.exactly(BLOCKS, **plan))
 
-    def is_disturbed(self, *turns):
-        turn = iter(turns)
-        return lambda *_: "stolen time 80 ms" if next(turn, False) else None
+    @staticmethod
+    def where_it_fails(_, metric=None, *__):
+        return None if metric else "others ran"
 
     def words_of(self, runner):
         """What the runs that count say of the twin."""
@@ -222,13 +240,13 @@ class Disturbed(unittest.TestCase):
         return {run["reason"] for run in counted if run["arm"] == "twin"}
 
     def test_a_timeout_in_a_disturbed_block_is_run_again(self):
-        runner = self.scripted([None, None, "timeout"], self.is_disturbed(0, 0, 1))
+        runner = self.scripted([None, None, "timeout"], self.where_it_fails)
         self.assertEqual(runner.blocks, {0: BLOCKS})
         self.assertEqual(self.words_of(runner), {None})
         self.assertIn("timeout", {r["reason"] for r in runner.journal.lines if r["rec"] == "run"})
 
     def test_a_timeout_in_the_last_attempt_is_final(self):
-        runner = self.scripted([None] + ["timeout"] * 99, lambda *_: "others ran")
+        runner = self.scripted([None] + ["timeout"] * 99, self.where_it_fails)
         self.assertIn("timeout", self.words_of(runner))
         self.assertEqual(runner.given_up, {(0, 1)})
         late = [r["attempt"] for r in runner.journal.lines if r.get("reason") == "timeout"
@@ -247,13 +265,14 @@ class Disturbed(unittest.TestCase):
         self.assertEqual(runner.given_up, {(0, 1)})
 
     def test_an_arm_is_not_run_twice_in_an_attempt_that_it_did_not_end_in_time(self):
-        runner = self.scripted([None, "timeout"], self.is_disturbed(1), palindromes=True)
+        third = iter([None, None, "stolen time 80 ms"])
+        runner = self.scripted([None, "timeout"], lambda *_: next(third, None), palindromes=True)
         self.assertEqual(self.words_of(runner), {None})
         first = [place for place in places(runner.journal.lines) if place[1:3] == (0, 0)]
         self.assertEqual(sum(place[4] == "twin" for place in first), 1)
 
     def test_a_timeout_of_a_proof_on_a_disturbed_machine_is_proved_again(self):
-        runner = self.scripted(["timeout"], self.is_disturbed(1))
+        runner = self.scripted(["timeout"], self.where_it_fails)
         self.assertEqual(self.words_of(runner), {None})
         proofs = [r for r in runner.journal.lines if r["rec"] == "proof"]
         self.assertEqual([r["reason"] for r in proofs if r["arm"] == "twin"], [None])
