@@ -33,6 +33,11 @@ def one_cpu():
     return 1 if 1 in cpus else cpus[-1]
 
 
+def rest_s(end):
+    """Between a block's end and its next attempt. What was read from disk is in memory now."""
+    return 0 if noise.COLD in end["reason"] else REST_AFTER_NOISE_S
+
+
 class Runner:
     """`arms` are those present, the baseline first."""
 
@@ -112,7 +117,7 @@ class Runner:
         runs = self.made.pop((row, block, attempt), {}).values()
         self.trouble.pop((row, block, attempt), None)
         if not line["counts"]:
-            self.redone_s += sum(run["took_s"] for run in runs)
+            self.redone_s += rest_s(line) + sum(run["took_s"] for run in runs)
             return
         for run in runs:
             if run["reason"] is not None:
@@ -214,8 +219,7 @@ class Runner:
             if end["counts"]:
                 self.plan_row(row)
                 return
-            if noise.COLD not in end["reason"]:  # what was read from disk is in memory now
-                time.sleep(REST_AFTER_NOISE_S)
+            time.sleep(rest_s(end))
 
     def is_wanted(self, cell, block, attempt, slot):
         """Not where it has failed: of a palindrome, a second timeout would say no more."""
