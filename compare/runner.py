@@ -217,7 +217,6 @@ class Runner:
                     self.run((row, arm), block, attempt, slot)
             end = self.end_block(row, block, attempt)
             if end["counts"]:
-                self.plan_row(row)
                 return
             time.sleep(rest_s(end))
 
@@ -244,7 +243,8 @@ class Runner:
         return end
 
     def plan_row(self, row):
-        """After the pilot, once: how many blocks it will take, by its noise alone."""
+        """After the pilot, once: how many blocks it will take, by its noise alone. Asked before a
+        block, not after the pilot's last: between the two the session may have been killed."""
         if self.blocks[row] == self.plan.pilot and row not in self.planned:
             self.write({"rec": "row_plan", "workload": self.rows[row].name,
                         "blocks": self.noise_of[row].needed(self.plan)})
@@ -267,6 +267,7 @@ class Runner:
     def is_open(self, row):
         if row in self.closed:
             return False
+        self.plan_row(row)
         reason = self.reason_to_stop(row)
         if reason is not None:
             width = self.noise_of[row].widest()  # infinite where nothing is left to compare

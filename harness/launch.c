@@ -332,7 +332,7 @@ static struct outcome run_program(void) {
     pid_t child = fork();
     if (child < 0) refuse(127, "cannot fork", "");
     if (child == 0) run_child(report[1], &before);
-    setpgid(child, child); /* both sides do it: whichever comes first */
+    setpgid(child, child);    /* both sides do it: whichever comes first */
     signal(SIGPIPE, SIG_IGN); /* of a guard that was killed; the child has what it inherited */
     tell_guard(guard_fd, &child, sizeof child);
     close(report[1]);

@@ -126,6 +126,17 @@ class Killed(unittest.TestCase):
             journal.close()
             self.assertTrue(path.read_bytes().endswith(b"\n"))
 
+    def test_a_pilot_whose_plan_was_not_written_is_planned_all_the_same(self):
+        plan = support.exactly(BLOCKS, pilot=3)
+        lines = make_session(self.folder, plan).journal.lines
+        pilot = next(n for n, line in enumerate(lines)
+                     if line["rec"] == "block_end" and line["block"] == plan.pilot - 1)
+        text = "".join(json.dumps(line) + "\n" for line in lines[:pilot + 1])
+        (self.folder / "runs.jsonl").write_text(text)
+        goes_on = make_session(self.folder, plan).journal.lines
+        planned = [line["workload"] for line in goes_on if line["rec"] == "row_plan"]
+        self.assertEqual(sorted(planned), ["one", "three", "two"])
+
     def test_a_histogram_without_its_run_is_cut_off(self):
         path = self.folder / "runs.jsonl"
         lines = [{"rec": "block_end"}, {"rec": "hist", "op": "malloc"}]
