@@ -178,7 +178,7 @@ def swapped():
 
 def is_waiting(noise, threads):
     """Others ran, and something waited; whoever has more threads than processors waits anyhow."""
-    if threads > os.cpu_count():
+    if threads > len(os.sched_getaffinity(0)):
         return False
     capacity_ms = noise.get("capacity_ms", 0)
     waited_ms, wall_ms = noise["psi_some_us"] / 1e3, capacity_ms / os.cpu_count()
