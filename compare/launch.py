@@ -51,6 +51,11 @@ def failure_of(report):
     return None
 
 
+def is_timeout(failure):
+    """Late, or for ever? On a disturbed machine nobody knows. Also of the client of a server."""
+    return failure in ("timeout", "client timeout")
+
+
 class Launcher:
     def __init__(self, path, scratch):
         self.path = path

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """runner.py: makes the runs: one proof of each (row, arm), then block after block, then memory.
 
-Called by session.py. A block is one row under all arms; when one of its runs met so much noise that
-it says nothing, the whole block is run again, and the first attempt stays on record. A run that
-fails is recorded with its reason, and its cell is not run again: the reason is what the table
-shows. What has been done is known from the journal alone, by `note`, which sees each line once,
-whether it was written just now or by a session that was killed: going on is nothing special.
+Called by session.py. A block is one row under all arms; when one of its runs met so much noise
+that it says nothing, the block ends there and is run again; what was made stays on record. A run
+that fails is recorded with its reason, and its cell is not run again: the reason is what the table
+shows. But a timeout is no more than late, which a disturbed machine makes anyone: it is decided
+with its block. What has been done is known from the journal alone, by `note`, which sees each line
+once, whether it was written just now or by a session that was killed: going on is nothing special.
 """
 
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 import memory
 import noise
 import proof
-from launch import Shot
+from launch import Shot, is_timeout
 from plan import RowNoise
 from schedule import Schedule
 
@@ -30,6 +31,11 @@ def one_cpu():
     """The processor for one-thread rows: not the first, where interrupts and this harness are."""
     cpus = sorted(os.sched_getaffinity(0))
     return 1 if 1 in cpus else cpus[-1]
+
+
+def rest_s(end):
+    """Between a block's end and its next attempt. What was read from disk is in memory now."""
+    return 0 if noise.COLD in end["reason"] else REST_AFTER_NOISE_S
 
 
 class Runner:
@@ -50,6 +56,7 @@ class Runner:
         self.attempt = {}  # (row, block) -> attempts that have ended
         self.blocks = dict.fromkeys(range(len(rows)), 0)  # row -> blocks that count
         self.made = {}  # (row, block, attempt) -> {slot: run record}
+        self.trouble = {}  # (row, block, attempt) -> why its first invalid run is that
         self.noise_of = [RowNoise(arms[0].name) for _ in rows]
         self.planned = {}  # row -> blocks that the pilot asked for
         self.closed = set()  # rows that have all their blocks
@@ -79,29 +86,42 @@ class Runner:
         cell = self.cell_of(line)
         self.duration_s[cell] = line["took_s"]
         self.spent_s += line["took_s"]
-        if line["reason"] is not None:
-            self.given_up.add(cell)
-            self.noise_of[cell[0]].forget(line["arm"])
-        elif line["checksum"] is not None:
+        if line["reason"] is None and line["checksum"] is not None:
             self.checksums.setdefault(line["workload"], line["checksum"])
         return cell
 
+    def give_up(self, cell):
+        self.given_up.add(cell)
+        self.noise_of[cell[0]].forget(self.arms[cell[1]].name)
+
     def note_proof(self, line):
-        self.proved.add(self.note_result(line))
+        cell = self.note_result(line)
+        self.proved.add(cell)
+        if line["reason"] is not None:
+            self.give_up(cell)
 
     def note_run(self, line):
-        row, _ = self.note_result(line)
+        row, arm = self.note_result(line)
+        if line["reason"] is not None and not is_timeout(line["reason"]):
+            self.give_up((row, arm))
         place = row, line["block"], line["attempt"]
         self.made.setdefault(place, {})[line["slot"]] = line
+        words = noise.invalid(line["noise"], line["metric"], self.rows[row].threads)
+        if words is not None:
+            self.trouble.setdefault(place, words)
 
     def note_block_end(self, line):
         row = self.row_of[line["workload"]]
         block, attempt = line["block"], line["attempt"]
         self.attempt[row, block] = attempt + 1
         runs = self.made.pop((row, block, attempt), {}).values()
+        self.trouble.pop((row, block, attempt), None)
         if not line["counts"]:
-            self.redone_s += sum(run["took_s"] for run in runs)
+            self.redone_s += rest_s(line) + sum(run["took_s"] for run in runs)
             return
+        for run in runs:
+            if run["reason"] is not None:
+                self.give_up(self.cell_of(run))
         self.blocks[row] = block + 1
         score = self.rows[row].score
         self.noise_of[row].add(block, [
@@ -137,10 +157,15 @@ class Runner:
     def prove(self, cell):
         row, arm = self.rows[cell[0]], self.arms[cell[1]]
         probe_out = Path(self.launcher.scratch) / "probe.jsonl"
-        probe_out.unlink(missing_ok=True)
         began = time.monotonic()
-        outcome = row.measure(self.shot(row, arm, "proof", (self.tools["probe"],),
-                                        {"HAK_PROBE_OUT": str(probe_out)}))
+        for _ in range(ATTEMPTS):
+            probe_out.unlink(missing_ok=True)
+            meter = noise.Meter()
+            outcome = row.measure(self.shot(row, arm, "proof", (self.tools["probe"],),
+                                            {"HAK_PROBE_OUT": str(probe_out)}))
+            if not is_timeout(outcome.failure) or noise.invalid(meter.read()) is None:
+                break
+            time.sleep(REST_AFTER_NOISE_S)
         took_s = time.monotonic() - began
         self.compare(row, outcome)
         processes = proof.read_probe(probe_out)
@@ -176,30 +201,50 @@ class Runner:
         return once * (2 if self.plan.palindromes else 1)
 
     def run_block(self, row, block):
-        """All attempts at one block of a row."""
+        """All attempts at one block of a row.
+
+        A killed session goes on within the attempt it was in, though its halves are then far apart
+        in time: to begin the block again would take finished runs out of the count, and a kill is
+        to lose no more than the run in flight. One block of a row bears it: the estimate is a
+        median of pair means, and `resume` in the journal stands between the halves.
+        """
         while True:
             attempt = self.attempt.get((row, block), 0)
-            done = self.made.get((row, block, attempt), {})
             for slot, arm in enumerate(self.schedule.arms(row, block)):
-                if (row, arm) not in self.given_up and slot not in done:
+                if self.may_redo(row, block, attempt):
+                    break  # whatever else it held would not count
+                if self.is_wanted((row, arm), block, attempt, slot):
                     self.run((row, arm), block, attempt, slot)
-            if self.end_block(row, block, attempt):
-                self.plan_row(row)
+            end = self.end_block(row, block, attempt)
+            if end["counts"]:
                 return
-            time.sleep(REST_AFTER_NOISE_S)
+            time.sleep(rest_s(end))
+
+    def is_wanted(self, cell, block, attempt, slot):
+        """Not where it has failed: of a palindrome, a second timeout would say no more."""
+        done = self.made.get((cell[0], block, attempt), {})
+        failed = {self.cell_of(run) for run in done.values() if run["reason"] is not None}
+        return slot not in done and cell not in self.given_up | failed
+
+    def may_redo(self, row, block, attempt):
+        """It is disturbed, and there is another attempt."""
+        place = row, block, attempt
+        if place not in self.trouble or attempt + 1 >= ATTEMPTS:
+            return False
+        # A timeout would cost the cell all it has.
+        is_late = any(is_timeout(run["reason"]) for run in self.made[place].values())
+        return is_late or self.redone_s <= REDO_SHARE * self.spent_s
 
     def end_block(self, row, block, attempt):
-        runs = self.made.get((row, block, attempt), {}).values()
-        found = (noise.invalid(run["noise"]) for run in runs)
-        reason = next((words for words in found if words), None)
-        may_redo = attempt + 1 < ATTEMPTS and self.redone_s <= REDO_SHARE * self.spent_s
-        counts = reason is None or not may_redo
-        self.write({"rec": "block_end", "workload": self.rows[row].name, "block": block,
-                    "attempt": attempt, "counts": counts, "reason": reason})
-        return counts
+        end = {"rec": "block_end", "workload": self.rows[row].name, "block": block,
+               "attempt": attempt, "counts": not self.may_redo(row, block, attempt),
+               "reason": self.trouble.get((row, block, attempt))}
+        self.write(end)
+        return end
 
     def plan_row(self, row):
-        """After the pilot, once: how many blocks it will take, by its noise alone."""
+        """After the pilot, once: how many blocks it will take, by its noise alone. Asked before a
+        block, not after the pilot's last: between the two the session may have been killed."""
         if self.blocks[row] == self.plan.pilot and row not in self.planned:
             self.write({"rec": "row_plan", "workload": self.rows[row].name,
                         "blocks": self.noise_of[row].needed(self.plan)})
@@ -222,6 +267,7 @@ class Runner:
     def is_open(self, row):
         if row in self.closed:
             return False
+        self.plan_row(row)
         reason = self.reason_to_stop(row)
         if reason is not None:
             width = self.noise_of[row].widest()  # infinite where nothing is left to compare

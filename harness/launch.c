@@ -10,7 +10,9 @@
  * small (static where possible), so the floor it sets lies below any dynamic program.
  * LD_PRELOAD is replaced in the child and nowhere else: without --preload it is unset.
  * The child leads its own process group; on a time-out the group is killed, and what is left
- * of the group at the end is killed too, lest it run on beside the next measurement.
+ * of it at the end, or of processes that left the group, is killed and buried before this ends:
+ * what only dies yet would run beside the next measurement. A guard, a second process that sleeps
+ * meanwhile, kills the group should this one be killed itself.
  * With --sample-ms a timeline of the program's memory goes to a file (sampler.h); --ledger adds
  * the bytes it holds, if libledger is among the preloads. Such a run is not for timing.
  * One JSON line on stdout; status 0 when the program ran, whatever its end; 2 bad usage,
@@ -37,7 +39,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_PAD = 65536, MAX_PRELOAD = 8192 };
+enum { MAX_PAD = 65536, MAX_PRELOAD = 8192, BURY_S = 5 };
 
 static struct {
     int cpu;          /* -1: leave the affinity */
@@ -180,6 +182,39 @@ _Noreturn static void run_child(int report_fd, const sigset_t *mask) {
     give_up(report_fd);
 }
 
+/* ---- the guard, between fork and its end ---- */
+
+/* A pipe ends when its writers do: so the guard learns of a launcher that had no time to say. */
+_Noreturn static void keep_guard(int from_launcher) {
+    pid_t child = 0;
+    char is_done;
+    setpgid(0, 0); /* what is sent to the launcher's group is not for this one */
+    ssize_t got = read(from_launcher, &child, sizeof child);
+    if (got == (ssize_t)sizeof child && read(from_launcher, &is_done, 1) == 0) {
+        kill(-child, SIGKILL);
+    }
+    _exit(0);
+}
+
+/* The end of the pipe to write to: first the child, and when that has gone, a byte. */
+static int start_guard(void) {
+    int pipe_ends[2];
+    if (pipe2(pipe_ends, O_CLOEXEC) != 0) refuse(127, "cannot make a pipe", "");
+    pid_t guard = fork();
+    if (guard < 0) refuse(127, "cannot fork", "");
+    if (guard == 0) {
+        close(pipe_ends[1]);
+        keep_guard(pipe_ends[0]);
+    }
+    close(pipe_ends[0]);
+    return pipe_ends[1];
+}
+
+static void tell_guard(int guard_fd, const void *data, size_t bytes) {
+    ssize_t ignored = write(guard_fd, data, bytes);
+    (void)ignored;
+}
+
 /* ---- the launcher ---- */
 
 static double seconds_now(void) {
@@ -235,6 +270,41 @@ static void wait_for_end(pid_t child, const sigset_t *signals, double begin, str
     end->wall_s = seconds_now() - begin;
 }
 
+/* Those that the kernel lists; without its list (CONFIG_PROC_CHILDREN), none. */
+static void kill_children(void) {
+    char text[4096];
+    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    ssize_t got = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    char *next;
+    for (char *at = text; *at; at = next) {
+        long pid = strtol(at, &next, 10);
+        if (next == at || *next != ' ') break; /* the end, or a number that was cut */
+        kill((pid_t)pid, SIGKILL);
+    }
+}
+
+/*
+ * The child is dead and its group killed. Its descendants became children of this process
+ * (PR_SET_CHILD_SUBREAPER) as their parents died: each is killed and waited for, in rounds, since
+ * the death of one may bring more. What a device holds may outlast the patience.
+ */
+static void bury_rest(pid_t child, const sigset_t *signals) {
+    double end = seconds_now() + BURY_S;
+    struct timespec moment = {0, 10 * 1000 * 1000};
+    do {
+        kill(-child, SIGKILL);
+        kill_children();
+        pid_t gone;
+        while ((gone = waitpid(-1, NULL, WNOHANG)) > 0)
+            continue;
+        if (gone < 0 && errno == ECHILD) return;
+        sigtimedwait(signals, NULL, &moment);
+    } while (seconds_now() < end);
+}
+
 static void check_started(int report_fd) {
     int error;
     if (read(report_fd, &error, sizeof error) != (ssize_t)sizeof error) return;
@@ -252,6 +322,8 @@ static struct outcome run_program(void) {
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, &before);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    int guard_fd = start_guard();
     if (plan.sample_path && !sampler_open(plan.sample_ms, plan.is_ledger_wanted)) {
         refuse(127, "cannot make room for the samples", "");
     }
@@ -260,7 +332,9 @@ static struct outcome run_program(void) {
     pid_t child = fork();
     if (child < 0) refuse(127, "cannot fork", "");
     if (child == 0) run_child(report[1], &before);
-    setpgid(child, child); /* both sides do it: whichever comes first */
+    setpgid(child, child);    /* both sides do it: whichever comes first */
+    signal(SIGPIPE, SIG_IGN); /* of a guard that was killed; the child has what it inherited */
+    tell_guard(guard_fd, &child, sizeof child);
     close(report[1]);
     check_started(report[0]);
     if (plan.sample_path) sampler_begin(child);
@@ -268,6 +342,8 @@ static struct outcome run_program(void) {
     kill(-child, SIGKILL);
     while (wait4(child, &end.status, 0, &end.usage) < 0 && errno == EINTR)
         continue;
+    tell_guard(guard_fd, "", 1);
+    bury_rest(child, &signals);
     return end;
 }
 

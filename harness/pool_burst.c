@@ -53,16 +53,16 @@ struct member {
     struct slot *slots;
     uint32_t count;
     uint64_t bytes, checksum;
+    pthread_cond_t is_given; /* by the pool's mutex; its own, so that who has no job sleeps on */
 } __attribute__((aligned(128)));
 
 enum job { JOB_SLEEP, JOB_FILL, JOB_FREE, JOB_END };
 
 static struct {
     struct member *members;
-    uint32_t capacity;       /* const after init */
-    pthread_mutex_t mutex;   /* over all below, up to the conductor's */
-    pthread_cond_t is_given; /* to the pool */
-    pthread_cond_t is_done;  /* to the conductor */
+    uint32_t capacity;      /* const after init */
+    pthread_mutex_t mutex;  /* over all below, up to the conductor's */
+    pthread_cond_t is_done; /* to the conductor */
     enum job job;
     uint64_t order;       /* counts what was given out */
     unsigned first, last; /* members that the job is for */
@@ -70,9 +70,7 @@ static struct {
 
     uint64_t base_kib, full_kib, freed_kib, burst_bytes; /* the conductor's */
     uint64_t ops;
-} pool = {.mutex = PTHREAD_MUTEX_INITIALIZER,
-          .is_given = PTHREAD_COND_INITIALIZER,
-          .is_done = PTHREAD_COND_INITIALIZER};
+} pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .is_done = PTHREAD_COND_INITIALIZER};
 
 static void fill(struct member *self) {
     uint64_t draw = bench_random(&self->rng);
@@ -114,9 +112,8 @@ static void serve(unsigned index) {
     uint64_t seen = 0;
     pthread_mutex_lock(&pool.mutex);
     while (true) {
-        while (pool.order == seen ||
-               (pool.job != JOB_END && (index < pool.first || index > pool.last)))
-            pthread_cond_wait(&pool.is_given, &pool.mutex);
+        while (pool.order == seen || index < pool.first || index > pool.last)
+            pthread_cond_wait(&self->is_given, &pool.mutex);
         enum job job = pool.job;
         seen = pool.order;
         pthread_mutex_unlock(&pool.mutex);
@@ -135,7 +132,8 @@ static void give(enum job job, unsigned first, unsigned last) {
     pool.last = last;
     pool.left = last - first + 1;
     pool.order++;
-    pthread_cond_broadcast(&pool.is_given);
+    for (unsigned m = first; m <= last; m++)
+        pthread_cond_signal(&pool.members[m].is_given);
     while (job != JOB_END && pool.left > 0)
         pthread_cond_wait(&pool.is_done, &pool.mutex);
     pthread_mutex_unlock(&pool.mutex);
@@ -226,6 +224,7 @@ int main(int argc, char **argv) {
     pool.capacity = (uint32_t)(args[MAX].value / MEAN_LEAST) + SPARE;
     pool.members = bench_map(threads, sizeof *pool.members);
     for (unsigned t = 0; t < threads; t++) {
+        pthread_cond_init(&pool.members[t].is_given, NULL);
         pool.members[t].rng = bench_rng_seeded(args[SEED].value, t);
         pool.members[t].slots = bench_map(pool.capacity, sizeof(struct slot));
     }

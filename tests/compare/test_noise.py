@@ -129,7 +129,7 @@ class Settle(unittest.TestCase):
 class Invalid(unittest.TestCase):
     def words(self, **fields):
         calm = {"steal_ms": 0, "foreign_ms": 0, "capacity_ms": 200, "swap_pages": 0,
-                "clock_jump_ms": 0}
+                "clock_jump_ms": 0, "psi_some_us": 0}
         return noise.invalid(calm | fields)
 
     def test_a_calm_run_counts(self):
@@ -149,6 +149,28 @@ class Invalid(unittest.TestCase):
         self.assertIsNone(self.words(steal_ms=99, foreign_ms=399, capacity_ms=2000))
         self.assertEqual(self.words(steal_ms=101, capacity_ms=2000), "stolen time 101 ms")
         self.assertEqual(self.words(foreign_ms=401, capacity_ms=2000), "others ran for 401 ms")
+
+
+    def test_others_count_sooner_where_something_waited(self):
+        said = {"foreign_ms": 45, "psi_some_us": 45000}
+        self.assertEqual(self.words(**said), "others ran for 45 ms while something waited")
+        self.assertIsNone(self.words(**said | {"psi_some_us": 19000}), "of an idle processor")
+        self.assertIsNone(self.words(**said | {"foreign_ms": 19}), "the run's own")
+        self.assertIsNone(self.words(**said | {"capacity_ms": 2000}), "a small part of it")
+
+    def test_more_threads_than_processors_wait_anyhow(self):
+        heard = support.QUIET | {"capacity_ms": 200, "foreign_ms": 45, "psi_some_us": 45000}
+        processors = len(os.sched_getaffinity(0))
+        self.assertIsNotNone(noise.invalid(heard, {}, processors))
+        self.assertIsNone(noise.invalid(heard, {}, processors + 1))
+
+    def test_a_run_that_was_read_from_disk_says_nothing(self):
+        def words(**metric):
+            return noise.invalid(support.QUIET, metric)
+        self.assertIsNone(words(majflt=4, wall_s=0.1))
+        self.assertEqual(words(majflt=5, wall_s=0.1), "5 pages read from disk")
+        self.assertIsNone(words(majflt=39, wall_s=2.0), "a small part of it")
+        self.assertIsNone(words(wall_s=0.1), "nobody knows")
 
 
 class Metering(unittest.TestCase):

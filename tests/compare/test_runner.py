@@ -23,8 +23,9 @@ import records
 from launch import Launcher
 from plan import PLANS, RowNoise, blocks_needed
 from progress import Progress
+from counted import Counted
 from runner import Runner
-from workloads import Row
+from workloads import Outcome, Row
 
 SEED = int(os.environ.get("HAK_TEST_SEED", "0")) or random.randrange(1 << 30)
 BLOCKS = 5
@@ -69,7 +70,7 @@ class Killed(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         # What a mark in the noise of this machine does is not asked here.
-        patch = mock.patch.object(noise, "invalid", lambda _: None)
+        patch = mock.patch.object(noise, "invalid", lambda *_: None)
         patch.start()
         self.addCleanup(patch.stop)
 
@@ -84,7 +85,7 @@ class Killed(unittest.TestCase):
     def test_at_any_moment_it_loses_the_run_in_flight_and_nothing_else(self):
         print(f"seed {SEED}")
         draw, kills = random.Random(SEED), 0
-        command = "import noise; noise.invalid = lambda _: None\n" + COMMAND
+        command = "import noise; noise.invalid = lambda *_: None\n" + COMMAND
         command = f"import sys; sys.path.insert(0, {str(support.COMPARE)!r})\n" + command
         while True:
             session = self.start(command, self.folder)
@@ -124,6 +125,17 @@ class Killed(unittest.TestCase):
             self.assertEqual(journal.lines, lines[:-1])
             journal.close()
             self.assertTrue(path.read_bytes().endswith(b"\n"))
+
+    def test_a_pilot_whose_plan_was_not_written_is_planned_all_the_same(self):
+        plan = support.exactly(BLOCKS, pilot=3)
+        lines = make_session(self.folder, plan).journal.lines
+        pilot = next(n for n, line in enumerate(lines)
+                     if line["rec"] == "block_end" and line["block"] == plan.pilot - 1)
+        text = "".join(json.dumps(line) + "\n" for line in lines[:pilot + 1])
+        (self.folder / "runs.jsonl").write_text(text)
+        goes_on = make_session(self.folder, plan).journal.lines
+        planned = [line["workload"] for line in goes_on if line["rec"] == "row_plan"]
+        self.assertEqual(sorted(planned), ["one", "three", "two"])
 
     def test_a_histogram_without_its_run_is_cut_off(self):
         path = self.folder / "runs.jsonl"
@@ -180,28 +192,112 @@ class Disturbed(unittest.TestCase):
 
     def test_a_disturbed_block_is_run_again_and_stays_on_record(self):
         turn = iter([None] * 3 + ["stolen time 80 ms"])
-        runner = self.session(lambda _: next(turn, None))
+        runner = self.session(lambda *_: next(turn, None))
         ends = [r for r in runner.journal.lines if r["rec"] == "block_end"]
         refused = [end for end in ends if not end["counts"]]
         self.assertEqual([end["reason"] for end in refused], ["stolen time 80 ms"])
         self.assertEqual(len(ends), 3 * BLOCKS + 1)
         self.assertEqual(len(places(runner.journal.lines)), 6 * BLOCKS + 2)
 
+    def test_a_disturbed_block_ends_at_once(self):
+        turn = iter([None] * 2 + ["stolen time 80 ms"])
+        runner = self.session(lambda *_: next(turn, None))
+        self.assertEqual(len(places(runner.journal.lines)), 6 * BLOCKS + 1)
+        self.assertEqual(set(runner.blocks.values()), {BLOCKS})
+
+    def test_after_a_program_was_read_from_disk_nobody_waits(self):
+        for words, waits in (("9 pages read from disk", 0), ("stolen time 80 ms", 1)):
+            turn = iter([words])
+            self.folder = self.folder / "next"
+            self.folder.mkdir()
+            with mock.patch.object(noise, "invalid", lambda *_: next(turn, None)), \
+                    mock.patch("runner.time", mock.Mock(monotonic=time.monotonic)) as clock:
+                runner = make_session(self.folder)
+            self.assertEqual(len(places(runner.journal.lines)), 6 * BLOCKS + 1)
+            self.assertEqual(sum(call.args[0] > 0 for call in clock.sleep.mock_calls), waits, words)
+            self.assertGreaterEqual(runner.redone_s, 3 * waits)  # it is a cost of doing it again
+
     def test_on_a_machine_that_never_rests_the_last_attempt_counts(self):
-        runner = self.session(lambda _: "others ran")
+        runner = self.session(lambda *_: "others ran")
         ends = [r for r in runner.journal.lines if r["rec"] == "block_end"]
         counting = [end for end in ends if end["counts"]]
         self.assertEqual(len(counting), 3 * BLOCKS)
         self.assertLess(runner.redone_s, 0.5 * runner.spent_s)
 
+    def scripted(self, failures, invalid, **plan):
+        """One row whose n-th run under the twin, the proof first, ends as `failures` says."""
+        turn = iter(failures)
+
+        class Scripted(Row):
+            def measure(self, shot):
+                is_twin = "twin" in shot.preloads[-1]
+                outcome = Row.measure(self, shot)
+                outcome.failure = next(turn, None) if is_twin else None
+                if outcome.failure:
+                    outcome.metric = {}
+                return outcome
+
+        with mock.patch.object(noise, "invalid", invalid), \
+                mock.patch("runner.REST_AFTER_NOISE_S", 0), \
+                mock.patch(f"{__name__}.rows_of",
+                           lambda _: [Scripted("one", ("/bin/echo", "same"), 10)]):
+            return make_session(self.folder, support.exactly(BLOCKS, **plan))
+
+    @staticmethod
+    def where_it_fails(_, metric=None, *__):
+        return None if metric else "others ran"
+
+    def words_of(self, runner):
+        """What the runs that count say of the twin."""
+        counted = Counted(runner.journal.lines).runs(runner.journal.lines)
+        return {run["reason"] for run in counted if run["arm"] == "twin"}
+
+    def test_a_timeout_in_a_disturbed_block_is_run_again(self):
+        runner = self.scripted([None, None, "timeout"], self.where_it_fails)
+        self.assertEqual(runner.blocks, {0: BLOCKS})
+        self.assertEqual(self.words_of(runner), {None})
+        self.assertIn("timeout", {r["reason"] for r in runner.journal.lines if r["rec"] == "run"})
+
+    def test_a_timeout_in_the_last_attempt_is_final(self):
+        runner = self.scripted([None] + ["timeout"] * 99, self.where_it_fails)
+        self.assertIn("timeout", self.words_of(runner))
+        self.assertEqual(runner.given_up, {(0, 1)})
+        late = [r["attempt"] for r in runner.journal.lines if r.get("reason") == "timeout"
+                and r["rec"] == "run"]
+        self.assertEqual(late, [0, 1, 2])
+
+    def test_a_timeout_in_a_block_that_counts_is_final(self):
+        runner = self.scripted([None, None, "timeout"], lambda *_: None)
+        self.assertEqual(self.words_of(runner), {None, "timeout"})
+        twins = [place for place in places(runner.journal.lines) if place[4] == "twin"]
+        self.assertEqual(len(twins), 2, "it was run again after its end")
+
+    def test_a_crash_in_a_disturbed_block_is_final(self):
+        runner = self.scripted([None, None, "crash SIGSEGV"], lambda *_: "others ran")
+        self.assertIn("crash SIGSEGV", self.words_of(runner))
+        self.assertEqual(runner.given_up, {(0, 1)})
+
+    def test_an_arm_is_not_run_twice_in_an_attempt_that_it_did_not_end_in_time(self):
+        third = iter([None, None, "stolen time 80 ms"])
+        runner = self.scripted([None, "timeout"], lambda *_: next(third, None), palindromes=True)
+        self.assertEqual(self.words_of(runner), {None})
+        first = [place for place in places(runner.journal.lines) if place[1:3] == (0, 0)]
+        self.assertEqual(sum(place[4] == "twin" for place in first), 1)
+
+    def test_a_timeout_of_a_proof_on_a_disturbed_machine_is_proved_again(self):
+        runner = self.scripted(["timeout"], self.where_it_fails)
+        self.assertEqual(self.words_of(runner), {None})
+        proofs = [r for r in runner.journal.lines if r["rec"] == "proof"]
+        self.assertEqual([r["reason"] for r in proofs if r["arm"] == "twin"], [None])
+
     def test_the_order_in_a_block_and_the_rows_of_a_round_are_complete(self):
-        runner = self.session(lambda _: None)
+        runner = self.session(lambda *_: None)
         seen = collections.Counter(place[:2] for place in places(runner.journal.lines))
         self.assertEqual(set(seen.values()), {2})
         self.assertEqual(len(seen), 3 * BLOCKS)
 
     def test_palindromes_run_each_arm_twice(self):
-        runner = self.session(lambda _: None, support.exactly(2, palindromes=True))
+        runner = self.session(lambda *_: None, support.exactly(2, palindromes=True))
         for row in ("one", "two", "three"):
             order = [p[4] for p in places(runner.journal.lines) if p[:2] == (row, 0)]
             self.assertEqual(order, order[::-1])
@@ -209,7 +305,7 @@ class Disturbed(unittest.TestCase):
 
     def test_a_used_up_budget_ends_every_row_after_its_first_block(self):
         plan = dataclasses.replace(PLANS["compare"], budget_s=1e-9)
-        runner = self.session(lambda _: None, plan)
+        runner = self.session(lambda *_: None, plan)
         ends = [r for r in runner.journal.lines if r["rec"] == "row_end"]
         self.assertEqual({(r["reason"], r["blocks"]) for r in ends}, {("time", 1)})
 
