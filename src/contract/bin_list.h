@@ -87,6 +87,16 @@ HAK_INLINE void hak_bin_put_word(struct hak_bin *bin, char *base, uint32_t strid
     *link = below;
 }
 
+/* Adds `count` (1 or more) blocks in a row, lowest on top; there is room. */
+HAK_INLINE void hak_bin_put_run(struct hak_bin *bin, char *base, uint32_t stride, unsigned count) {
+    char *block = base;
+    for (unsigned left = count - 1; left > 0; left--, block += stride)
+        *(void **)(void *)block = block + stride;
+    *(void **)(void *)block = bin->list;
+    bin->list = base;
+    bin->credit -= (int32_t)count;
+}
+
 /* At least the bin's count. */
 HAK_INLINE void hak_bin_set_capacity(struct hak_bin *bin, unsigned capacity) {
     bin->credit += (int32_t)capacity - bin->capacity;

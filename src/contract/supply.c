@@ -65,7 +65,9 @@ unsigned hak_supply_from_fresh(struct hak_tcache *tc, hak_class_t cls, unsigned 
     }
     unsigned first;
     unsigned count = hak_heap_carve(&tc->heap, slab, want, &first);
-    if (count > 0) put_word(&tc->bins[cls], slab, first, UINT64_MAX >> (HAK_WORD_BITS - count));
+    if (count > 0) {
+        hak_bin_put_run(&tc->bins[cls], hak_slab_block(slab, first), slab->stride, count);
+    }
     return count;
 }
 
@@ -107,7 +109,7 @@ unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigne
 
 void hak_supply_put(struct hak_tcache *tc, void *block) {
     struct hak_heap *heap = &tc->heap;
-    hak_heap_put(heap, hak_slab_of_span(hak_tagmap_span(block)), block);
+    hak_heap_put(heap, hak_slab_of_span(hak_tagmap_span_inside(block)), block);
     if (hak_unlikely(heap->emptied != NULL)) hak_supply_release_emptied(heap);
 }
 
@@ -121,14 +123,21 @@ static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
     hak_bin_set_capacity(bin, capacity);
 }
 
-void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block) {
-    struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+static HAK_NOINLINE void shrink(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
-    hak_supply_put(tc, block);
-    if (++slabs->overflows <= bin->capacity + HAK_BIN_SHRINK_AFTER || bin->capacity == 0) return;
     void *top = hak_bin_pop(bin);
     if (top != NULL) hak_supply_put(tc, top);
     set_capacity(tc, cls, bin->capacity - 1u);
+}
+
+/* Long runs of frees come here for each block: what is rare in them is apart. */
+void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block) {
+    struct hak_bin *bin = &tc->bins[cls];
+    unsigned overflows = ++tc->heap.classes[cls].overflows;
+    if (hak_unlikely(overflows > bin->capacity + HAK_BIN_SHRINK_AFTER && bin->capacity > 0)) {
+        shrink(tc, cls);
+    }
+    hak_supply_put(tc, block);
 }
 
 void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
@@ -187,7 +196,7 @@ static bool take_capacity(struct hak_tcache *tc, hak_class_t cls) {
     return false;
 }
 
-void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, void *block) {
+HAK_NOINLINE void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, void *block) {
     struct hak_bin *bin = &tc->bins[cls];
     uint32_t stride = hak_sizeclass_stride(cls);
     bool has_room = true;

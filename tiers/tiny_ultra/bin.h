@@ -82,6 +82,13 @@ HAK_INLINE void hak_bin_put_word(struct hak_bin *bin, char *base, uint32_t strid
         *--slot = base + (size_t)hak_bits_lowest(bits) * stride;
 }
 
+/* Adds `count` (1 or more) blocks in a row, lowest on top; there is room. */
+HAK_INLINE void hak_bin_put_run(struct hak_bin *bin, char *base, uint32_t stride, unsigned count) {
+    void **slot = bin->top += count;
+    for (unsigned left = count; left > 0; left--, base += stride)
+        *--slot = base;
+}
+
 HAK_INLINE unsigned hak_bin_count(const struct hak_bin *bin) {
     return bin->capacity - (unsigned)(hak_bin_end(bin) - bin->top);
 }
