@@ -113,6 +113,11 @@ void hak_supply_put(struct hak_tcache *tc, void *block) {
     if (hak_unlikely(heap->emptied != NULL)) hak_supply_release_emptied(heap);
 }
 
+/* As many as the bin holds, and a few: it has seen as many frees as it could serve. */
+static uint16_t overflows_before_shrink(unsigned capacity) {
+    return (uint16_t)(capacity + HAK_BIN_SHRINK_AFTER);
+}
+
 /* The bin's capacity, and with it the sum of what bins may hold beyond their first capacities. */
 static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capacity) {
     struct hak_bin *bin = &tc->bins[cls];
@@ -121,31 +126,32 @@ static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
     unsigned after = capacity > first ? capacity - first : 0;
     tc->wide_bytes += (after - before) * hak_sizeclass_stride(cls);
     hak_bin_set_capacity(bin, capacity);
+    bin->overflows_left = overflows_before_shrink(capacity);
 }
 
+/* With no capacity left, `overflows_left` wraps and means nothing until the next fill. */
 static HAK_NOINLINE void shrink(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
+    if (bin->capacity == 0) return;
     void *top = hak_bin_pop(bin);
     if (top != NULL) hak_supply_put(tc, top);
     set_capacity(tc, cls, bin->capacity - 1u);
+    bin->overflows_left = 1;
 }
 
 /* Long runs of frees come here for each block: what is rare in them is apart. */
 void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block) {
-    struct hak_bin *bin = &tc->bins[cls];
-    unsigned overflows = ++tc->heap.classes[cls].overflows;
-    if (hak_unlikely(overflows > bin->capacity + HAK_BIN_SHRINK_AFTER && bin->capacity > 0)) {
-        shrink(tc, cls);
-    }
+    if (hak_unlikely(--tc->bins[cls].overflows_left == 0)) shrink(tc, cls);
     hak_supply_put(tc, block);
 }
 
 void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
-    unsigned capacity = tc->bins[cls].capacity;
+    struct hak_bin *bin = &tc->bins[cls];
+    unsigned capacity = bin->capacity;
     unsigned most = slabs->capacity_first;
-    bool was_full = slabs->overflows > 0;
-    slabs->overflows = 0;
+    bool was_full = bin->overflows_left != overflows_before_shrink(capacity);
+    bin->overflows_left = overflows_before_shrink(capacity);
     if (hak_likely(capacity >= most && capacity >= want && !was_full)) return;
     if (capacity >= most && tc->wide_bytes < HAK_BIN_WIDE_BYTES) most = slabs->capacity_max;
     unsigned wider = 2 * capacity < most ? 2 * capacity : most;
@@ -224,6 +230,7 @@ void hak_supply_init_bins(struct hak_tcache *tc) {
         hak_class_t cls = (hak_class_t)i;
         unsigned capacity = bin_capacity(cls, HAK_BIN_CAP_BYTES);
         hak_bin_init(&tc->bins[cls], capacity, tc->bin_memory, cls);
+        tc->bins[cls].overflows_left = overflows_before_shrink(capacity);
         if (cls >= HAK_SLAB_CLASSES) continue;
         tc->heap.classes[cls].capacity_first = (uint16_t)capacity;
         tc->heap.classes[cls].capacity_max = (uint16_t)bin_capacity(cls, HAK_BIN_CAP_BYTES_MAX);

@@ -25,7 +25,8 @@
 struct hak_bin {
     void **top;
     uint16_t capacity;
-    uint16_t unused[3];
+    uint16_t overflows_left; /* until it gets smaller (supply.c) */
+    uint16_t unused[2];
 };
 
 /* For caches of threads without a heap: popping finds NULL; nothing is ever pushed. */
