@@ -22,7 +22,7 @@ struct hak_bin {
     void *list;
     int32_t credit;
     uint16_t capacity;
-    uint16_t unused;
+    uint16_t overflows_left; /* until it gets smaller (supply.c) */
 };
 #define HAK_BIN_EMPTY                                                                              \
     { .list = NULL }
@@ -85,6 +85,16 @@ HAK_INLINE void hak_bin_put_word(struct hak_bin *bin, char *base, uint32_t strid
         link = block;
     }
     *link = below;
+}
+
+/* Adds `count` (1 or more) blocks in a row, lowest on top; there is room. */
+HAK_INLINE void hak_bin_put_run(struct hak_bin *bin, char *base, uint32_t stride, unsigned count) {
+    char *block = base;
+    for (unsigned left = count - 1; left > 0; left--, block += stride)
+        *(void **)(void *)block = block + stride;
+    *(void **)(void *)block = bin->list;
+    bin->list = base;
+    bin->credit -= (int32_t)count;
 }
 
 /* At least the bin's count. */

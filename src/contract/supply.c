@@ -65,7 +65,9 @@ unsigned hak_supply_from_fresh(struct hak_tcache *tc, hak_class_t cls, unsigned 
     }
     unsigned first;
     unsigned count = hak_heap_carve(&tc->heap, slab, want, &first);
-    if (count > 0) put_word(&tc->bins[cls], slab, first, UINT64_MAX >> (HAK_WORD_BITS - count));
+    if (count > 0) {
+        hak_bin_put_run(&tc->bins[cls], hak_slab_block(slab, first), slab->stride, count);
+    }
     return count;
 }
 
@@ -107,8 +109,13 @@ unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigne
 
 void hak_supply_put(struct hak_tcache *tc, void *block) {
     struct hak_heap *heap = &tc->heap;
-    hak_heap_put(heap, hak_slab_of_span(hak_tagmap_span(block)), block);
+    hak_heap_put(heap, hak_slab_of_span(hak_tagmap_span_inside(block)), block);
     if (hak_unlikely(heap->emptied != NULL)) hak_supply_release_emptied(heap);
+}
+
+/* As many as the bin holds, and a few: it has seen as many frees as it could serve. */
+static uint16_t overflows_before_shrink(unsigned capacity) {
+    return (uint16_t)(capacity + HAK_BIN_SHRINK_AFTER);
 }
 
 /* The bin's capacity, and with it the sum of what bins may hold beyond their first capacities. */
@@ -119,24 +126,32 @@ static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
     unsigned after = capacity > first ? capacity - first : 0;
     tc->wide_bytes += (after - before) * hak_sizeclass_stride(cls);
     hak_bin_set_capacity(bin, capacity);
+    bin->overflows_left = overflows_before_shrink(capacity);
 }
 
-void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block) {
-    struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+/* With no capacity left, `overflows_left` wraps and means nothing until the next fill. */
+static HAK_NOINLINE void shrink(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
-    hak_supply_put(tc, block);
-    if (++slabs->overflows <= bin->capacity + HAK_BIN_SHRINK_AFTER || bin->capacity == 0) return;
+    if (bin->capacity == 0) return;
     void *top = hak_bin_pop(bin);
     if (top != NULL) hak_supply_put(tc, top);
     set_capacity(tc, cls, bin->capacity - 1u);
+    bin->overflows_left = 1;
+}
+
+/* Long runs of frees come here for each block: what is rare in them is apart. */
+void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block) {
+    if (hak_unlikely(--tc->bins[cls].overflows_left == 0)) shrink(tc, cls);
+    hak_supply_put(tc, block);
 }
 
 void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
-    unsigned capacity = tc->bins[cls].capacity;
+    struct hak_bin *bin = &tc->bins[cls];
+    unsigned capacity = bin->capacity;
     unsigned most = slabs->capacity_first;
-    bool was_full = slabs->overflows > 0;
-    slabs->overflows = 0;
+    bool was_full = bin->overflows_left != overflows_before_shrink(capacity);
+    bin->overflows_left = overflows_before_shrink(capacity);
     if (hak_likely(capacity >= most && capacity >= want && !was_full)) return;
     if (capacity >= most && tc->wide_bytes < HAK_BIN_WIDE_BYTES) most = slabs->capacity_max;
     unsigned wider = 2 * capacity < most ? 2 * capacity : most;
@@ -187,7 +202,7 @@ static bool take_capacity(struct hak_tcache *tc, hak_class_t cls) {
     return false;
 }
 
-void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, void *block) {
+HAK_NOINLINE void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, void *block) {
     struct hak_bin *bin = &tc->bins[cls];
     uint32_t stride = hak_sizeclass_stride(cls);
     bool has_room = true;
@@ -215,6 +230,7 @@ void hak_supply_init_bins(struct hak_tcache *tc) {
         hak_class_t cls = (hak_class_t)i;
         unsigned capacity = bin_capacity(cls, HAK_BIN_CAP_BYTES);
         hak_bin_init(&tc->bins[cls], capacity, tc->bin_memory, cls);
+        tc->bins[cls].overflows_left = overflows_before_shrink(capacity);
         if (cls >= HAK_SLAB_CLASSES) continue;
         tc->heap.classes[cls].capacity_first = (uint16_t)capacity;
         tc->heap.classes[cls].capacity_max = (uint16_t)bin_capacity(cls, HAK_BIN_CAP_BYTES_MAX);

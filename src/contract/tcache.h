@@ -30,7 +30,7 @@ struct hak_tcache {
     uint64_t visited_ms;     /* the last look */
     uint64_t watched_ms;     /* since when the thread is watched */
     uint8_t watch_flushes;   /* times that its bins were emptied since then */
-    hak_class_t watch_hand;  /* the bin that is drained next */
+    hak_class_t watch_hand;  /* the bin that is drained next; HAK_CLASSES: none is left */
     uint64_t
         watch_used[HAK_BINS / HAK_WORD_BITS]; /* classes that malloc was asked for since then */
     void *bin_memory;                /* of the refill module; kept when the cache is used again */

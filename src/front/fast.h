@@ -14,7 +14,7 @@
 /* Not on the straight line, but busy enough in some programs to be optimised for speed. */
 HAK_NOINLINE void *hak_malloc_slow(size_t size);
 HAK_NOINLINE void hak_free_slow(void *block);
-HAK_NOINLINE void hak_free_overflow(void *block);
+HAK_NOINLINE void hak_free_overflow(void *block, struct hak_tcache *tc, uintptr_t offset);
 HAK_NOINLINE void hak_free_checked(void *block);
 
 HAK_INLINE void *hak_fast_malloc(size_t size) {
@@ -46,7 +46,8 @@ HAK_INLINE void hak_fast_free(void *block) {
         hak_free_slow(block);
         return;
     }
-    if (hak_unlikely(!hak_bin_push_at((char *)tc->bins, offset, block))) hak_free_overflow(block);
+    bool is_pushed = hak_bin_push_at((char *)tc->bins, offset, block);
+    if (hak_unlikely(!is_pushed)) hak_free_overflow(block, tc, offset);
 }
 
 #endif

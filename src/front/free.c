@@ -46,7 +46,7 @@ static void free_watched(struct hak_tcache *tc, void *block) {
     if (offset <= HAK_BIN_OFFSET_MAX) {
         bool is_cold = hak_purge_drain_cold(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT));
         bool is_pushed = !is_cold && hak_bin_push_at((char *)tc->bins, offset, block);
-        if (!is_pushed) hak_free_overflow(block);
+        if (!is_pushed) hak_free_overflow(block, tc, offset);
     } else if (!hak_remote_add(&tc->heap, block)) {
         free_elsewhere(block);
     }
@@ -62,13 +62,15 @@ void hak_free_slow(void *block) {
     }
 }
 
-void hak_free_overflow(void *block) {
-    struct hak_tcache *tc = hak_thread_current();
-    uint32_t tag = hak_tagmap_tag(block);
-    tc->heap.counts.overflow_blocks++;
-    hak_bins_overflow(tc, (hak_class_t)((tag & (HAK_TAG_OFFSETS - 1)) >> HAK_BIN_SHIFT), block);
-    if (hak_unlikely(tc->heap.has_released)) hak_purge_note(tc);
+static HAK_NOINLINE void free_noted(struct hak_tcache *tc) {
+    if (tc->heap.has_released) hak_purge_note(tc);
     hak_misuse_check(tc);
+}
+
+void hak_free_overflow(void *block, struct hak_tcache *tc, uintptr_t offset) {
+    tc->heap.counts.overflow_blocks++;
+    hak_bins_overflow(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT), block);
+    if (hak_unlikely(tc->heap.has_released || tc->heap.misused != NULL)) free_noted(tc);
 }
 
 static bool is_in_bin(const struct hak_bin *bin, const void *block) {
@@ -104,6 +106,6 @@ void hak_free_checked(void *block) {
     } else if (is_in_bin(bin, block) || (is_slab && is_in_slab(slab, block))) {
         hak_misuse_double(block);
     } else if (!hak_bin_push(bin, block)) {
-        hak_free_overflow(block);
+        hak_free_overflow(block, tc, offset);
     }
 }

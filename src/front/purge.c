@@ -86,14 +86,15 @@ void hak_purge_visit_of(struct hak_tcache *tc, hak_class_t cls) {
 
 bool hak_purge_drain_cold(struct hak_tcache *tc, hak_class_t cls) {
     if (!is_cold(tc, cls)) return false;
-    for (unsigned looks = 0; looks < HAK_WATCH_LOOKS; looks++) {
+    /* One pass is enough: nothing enters the bin of a class while that is cold. */
+    for (unsigned looks = 0; looks < HAK_WATCH_LOOKS && tc->watch_hand < HAK_CLASSES; looks++) {
         hak_class_t hand = tc->watch_hand;
         unsigned count = hak_bin_count(&tc->bins[hand]);
         if (count > 0 && is_cold(tc, hand)) {
             hak_bins_flush(tc, hand, count < HAK_WATCH_DRAIN ? 0 : count - HAK_WATCH_DRAIN);
             break;
         }
-        tc->watch_hand = (hak_class_t)((hand + 1) % HAK_CLASSES);
+        tc->watch_hand++;
     }
     return true;
 }
@@ -104,6 +105,7 @@ void hak_purge_note(struct hak_tcache *tc) {
     if (hak_purge_policy.age_ms > HAK_WATCH_AGE_MS) return; /* "never": natural visits will do */
     tc->watched_ms = hak_os_now_ms();
     tc->watch_flushes = 0;
+    tc->watch_hand = 0;
     memset(tc->watch_used, 0, sizeof tc->watch_used);
     tc->visits_left = 1;
     hak_thread_watch(tc);

@@ -132,13 +132,20 @@ unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned w
     return count;
 }
 
-void hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block) {
-    enum hak_free_verdict verdict = hak_slab_put(slab, block);
-    if (hak_unlikely(verdict != HAK_FREE_OK)) {
+/* Apart, so that the usual way through hak_heap_put saves no registers. */
+static HAK_NOINLINE void put_rare(struct hak_heap *heap, struct hak_slab *slab, const void *block,
+                                  enum hak_free_verdict verdict) {
+    if (verdict != HAK_FREE_OK) {
         hak_heap_note_misuse(heap, block, verdict);
-    } else if (hak_unlikely(!slab->is_listed || hak_slab_is_empty(slab))) {
+    } else {
         settle(heap, slab);
     }
+}
+
+void hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block) {
+    enum hak_free_verdict verdict = hak_slab_put(slab, block);
+    bool is_usual = verdict == HAK_FREE_OK && slab->is_listed && !hak_slab_is_empty(slab);
+    if (hak_unlikely(!is_usual)) put_rare(heap, slab, block, verdict);
 }
 
 static size_t collect(struct hak_heap *heap, struct hak_slab *slab) {

@@ -20,7 +20,6 @@ struct hak_class_slabs {
     struct hak_slab *all;
     uint16_t batch; /* blocks the next refill asks for at most; doubles from refill to refill */
     uint16_t capacity_first, capacity_max; /* of the bin; constant */
-    uint32_t overflows;                    /* of the bin since its last refill */
 };
 
 /* Remote frees not posted yet: blocks of one bitmap word, with copies of what it takes to find a

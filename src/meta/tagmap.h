@@ -54,6 +54,12 @@ HAK_INLINE uintptr_t hak_tagmap_slot(const void *address) {
     return ((uintptr_t)address - HAK_WINDOW_BASE) >> HAK_SLAB_SHIFT;
 }
 
+/* The span of an address that lies in one. */
+HAK_INLINE struct hak_span *hak_tagmap_span_inside(const void *address) {
+    struct hak_tag_entry *entry = &hak_tagmap.entries[hak_tagmap_slot(address)];
+    return hak_span_of_number(atomic_load_explicit(&entry->span, memory_order_acquire));
+}
+
 /* The span that an address lies in, by the map alone; NULL for everything else. */
 HAK_INLINE struct hak_span *hak_tagmap_span(const void *address) {
     uintptr_t slot = hak_tagmap_slot(address);

@@ -526,6 +526,19 @@ static void use_what_the_parent_left(void) {
     require(hak_check());
 }
 
+static void in_child(void (*body)(void)) {
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        body();
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void the_child_of_a_fork_uses_free_and_live_spans(void **state) {
     (void)state;
     for (size_t i = 0; i < SPANS; i++) {
@@ -535,20 +548,45 @@ static void the_child_of_a_fork_uses_free_and_live_spans(void **state) {
     for (size_t i = 0; i < SPANS; i += 2) {
         release(live_spans[i]);
     }
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        signal(SIGSEGV, SIG_DFL);
-        use_what_the_parent_left();
-        _exit(0);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    in_child(use_what_the_parent_left);
     for (size_t i = 1; i < SPANS; i += 2) {
         assert_pattern(live_spans[i]->base, live_spans[i]->bytes, (unsigned)i);
         release(live_spans[i]);
     }
+}
+
+/* Takes slabs [from, from + count) of a span out of the tag map: what a fork sees of a thread that
+ * was entering or clearing it. */
+static void half_clear(const struct hak_span *span, size_t from, size_t count) {
+    const struct hak_span part = {.base = span->base + from * HAK_SLAB_BYTES,
+                                  .bytes = count * HAK_SLAB_BYTES};
+    hak_tagmap_clear(&part);
+}
+
+static void mend_what_was_half_done(void) {
+    half_clear(live_spans[0], 2, 2); /* it was being entered */
+    half_clear(live_spans[1], 0, 2); /* released */
+    half_clear(live_spans[2], 2, 1); /* made smaller */
+    hak_spans_after_fork();
+    require(hak_check());
+    require(live_spans[3]->bytes == 4 * HAK_SLAB_BYTES);
+    hak_spans_release(live_spans[3]);
+    struct hak_span *spans[SPANS];
+    for (size_t i = 0; i < SPANS; i++)
+        spans[i] = hak_spans_acquire(HAK_SLAB_BYTES, HAK_SLAB_BYTES, HAK_OWNER_MID);
+    require(hak_check());
+    for (size_t i = 0; i < SPANS; i++)
+        hak_spans_release(spans[i]);
+    require(hak_check());
+}
+
+static void the_child_of_a_fork_mends_what_other_threads_had_half_done(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        live_spans[i] = acquire(4 * HAK_SLAB_BYTES, HAK_SLAB_BYTES);
+    in_child(mend_what_was_half_done);
+    for (size_t i = 0; i < 4; i++)
+        release(live_spans[i]);
 }
 
 /* ---- threads ---- */
@@ -638,6 +676,7 @@ int main(void) {
         from_nothing(live_spans_are_not_idle),
         from_nothing(stats_count_what_is_mapped),
         from_nothing(the_child_of_a_fork_uses_free_and_live_spans),
+        from_nothing(the_child_of_a_fork_mends_what_other_threads_had_half_done),
         scenario(spans_of_four_threads_never_overlap),
         from_nothing(spans_of_four_threads_never_overlap_while_a_fifth_purges),
     };

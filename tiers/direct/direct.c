@@ -63,20 +63,33 @@ static bool is_in_place(const struct hak_span *span) {
     return hak_tagmap_span(span->base + span->bytes) != span;
 }
 
-/* Every span in the table of headers, but for those outside the window. */
-static bool direct_check(hak_report_fn report, void *arg) {
-    bool holds = true;
-    for (uint32_t number = 1; number < hak_span_table_count(); number++) {
-        const struct hak_span *span = hak_span_of_number(number);
+/* The next span that is not in place, from a number of the table of headers, which has those
+ * outside the window too; NULL at the end. */
+static struct hak_span *misplaced_from(uint32_t number) {
+    for (; number < hak_span_table_count(); number++) {
+        struct hak_span *span = hak_span_of_number(number);
         bool is_ours = span->owner != HAK_OWNER_NONE && span->owner != HAK_OWNER_BIG;
-        if (!is_ours || is_in_place(span)) continue;
-        report(arg, "direct: a span is in the tag map", span, span->bytes, 0);
-        holds = false;
+        if (is_ours && !is_in_place(span)) return span;
     }
+    return NULL;
+}
+
+static bool direct_check(hak_report_fn report, void *arg) {
+    struct hak_span *span = misplaced_from(1);
+    bool holds = span == NULL;
+    for (; span != NULL; span = misplaced_from(hak_span_number(span) + 1))
+        report(arg, "direct: a span is in the tag map", span, span->bytes, 0);
     return holds;
 }
 
-static void direct_after_fork(void) {}
+/* What another thread was entering or releasing is nobody's; its memory stays out of use. */
+static void direct_after_fork(void) {
+    struct hak_span *span = misplaced_from(1);
+    for (; span != NULL; span = misplaced_from(hak_span_number(span) + 1)) {
+        hak_tagmap_clear(span);
+        span->owner = HAK_OWNER_NONE;
+    }
+}
 
 const struct hak_span_ops hak_spans_direct = {
     .name = "direct",

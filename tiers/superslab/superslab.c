@@ -440,7 +440,35 @@ static bool superslab_check(hak_report_fn report, void *arg) {
     return holds;
 }
 
-/* What a thread that is gone had just taken, or was purging, is in no span: it is free again. */
+/* A span ends where the tag map's entries for it do. Written only where that is news: the header's
+ * page is shared with the parent. */
+static void end_span(struct hak_span *span, const char *end) {
+    size_t bytes = (size_t)(end - span->base);
+    if (span->bytes != bytes) span->bytes = bytes;
+}
+
+/* The free slabs of a superslab. What a thread that is gone had just taken, or was purging, is in
+ * no span. What it was entering, releasing or resizing is a span as far as the tag map holds it in
+ * a row from its base: entries are written and cleared upwards. */
+static uint32_t mend_spans(const struct superslab *ss) {
+    uint32_t free = 0;
+    struct hak_span *before = NULL;
+    for (unsigned at = 0; at < HAK_SUPERSLAB_SLABS; at++) {
+        char *slab = ss->base + ((size_t)at << HAK_SLAB_SHIFT);
+        struct hak_span *span = hak_tagmap_span(slab);
+        bool is_stray = span != NULL && span != before && span->base != slab;
+        if (is_stray) {
+            hak_tagmap_clear(&(struct hak_span){.base = slab, .bytes = HAK_SLAB_BYTES});
+            span = NULL;
+        }
+        if (span == NULL) free |= (uint32_t)1 << at;
+        if (before != NULL && span != before) end_span(before, slab);
+        before = span;
+    }
+    if (before != NULL) end_span(before, ss->base + HAK_SUPERSLAB_BYTES);
+    return free;
+}
+
 static void superslab_after_fork(void) {
     hak_lock_reset(&groups.lock);
     hak_idle_set(&hak_idle.spans, 0);
@@ -449,14 +477,9 @@ static void superslab_after_fork(void) {
         for (uint64_t left = group->mapped; left != 0; left &= left - 1) {
             unsigned i = hak_bits_lowest(left);
             struct superslab *ss = &group->superslabs[i];
-            uint32_t free = 0;
             groups.mapped++;
-            for (unsigned at = 0; at < HAK_SUPERSLAB_SLABS; at++) {
-                const char *slab = ss->base + ((size_t)at << HAK_SLAB_SHIFT);
-                if (hak_tagmap_span(slab) == NULL) free |= (uint32_t)1 << at;
-            }
             ss->free = 0;
-            free_slabs(group, i, free);
+            free_slabs(group, i, mend_spans(ss));
         }
     }
 }

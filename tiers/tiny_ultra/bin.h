@@ -25,7 +25,8 @@
 struct hak_bin {
     void **top;
     uint16_t capacity;
-    uint16_t unused[3];
+    uint16_t overflows_left; /* until it gets smaller (supply.c) */
+    uint16_t unused[2];
 };
 
 /* For caches of threads without a heap: popping finds NULL; nothing is ever pushed. */
@@ -80,6 +81,13 @@ HAK_INLINE void hak_bin_put_word(struct hak_bin *bin, char *base, uint32_t strid
     void **slot = bin->top += hak_bits_count(bits);
     for (; bits != 0; bits &= bits - 1)
         *--slot = base + (size_t)hak_bits_lowest(bits) * stride;
+}
+
+/* Adds `count` (1 or more) blocks in a row, lowest on top; there is room. */
+HAK_INLINE void hak_bin_put_run(struct hak_bin *bin, char *base, uint32_t stride, unsigned count) {
+    void **slot = bin->top += count;
+    for (unsigned left = count; left > 0; left--, base += stride)
+        *--slot = base;
 }
 
 HAK_INLINE unsigned hak_bin_count(const struct hak_bin *bin) {
