@@ -18,7 +18,7 @@ ACCOMPANYING = ("hist",)  # lines that count only with the line after them
 class Journal:
     """runs.jsonl of a session. `lines`: what it holds; `write` appends.
 
-    BlockingIOError: another process is writing it.
+    BlockingIOError: another process is writing it. Damaged: it is left as it is.
     """
 
     def __init__(self, path):
@@ -43,14 +43,19 @@ class Journal:
         self.file.close()
 
 
+class Damaged(ValueError):
+    """A line that is not JSON, though it has its end: no kill leaves that behind."""
+
+
 def whole(data):
     """(bytes that are whole pieces, their lines) of a file that may be torn at its end."""
     kept, place, lines, pending = 0, 0, [], []
     while (end := data.find(b"\n", place)) >= 0:
         try:
             line = json.loads(data[place:end])
-        except ValueError:
-            break
+        except ValueError as error:
+            number = data.count(b"\n", 0, end) + 1
+            raise Damaged(f"line {number} of runs.jsonl is damaged: {error}") from None
         place = end + 1
         pending.append(line)
         if line["rec"] not in ACCOMPANYING:

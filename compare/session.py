@@ -112,10 +112,13 @@ def unfinished(out, session, seed):
     for path in sorted(out.glob("*/runs.jsonl"), reverse=True):
         if time.time() - path.stat().st_mtime > GOES_ON_WITHIN_S:
             continue
-        first = records.first(path)
-        if first is None or identity(first) != wanted:
+        try:
+            first = records.first(path)
+            if first is None or identity(first) != wanted:
+                continue
+            lines = records.read(path)
+        except records.Damaged:
             continue
-        lines = records.read(path)
         if lines[-1]["rec"] == "session_end" and (path.parent / "summary.md").exists():
             continue
         if seed is None or first["plan"]["seed"] == seed:

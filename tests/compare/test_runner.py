@@ -126,6 +126,16 @@ class Killed(unittest.TestCase):
             journal.close()
             self.assertTrue(path.read_bytes().endswith(b"\n"))
 
+    def test_a_damaged_line_is_not_taken_for_a_torn_one(self):
+        make_session(self.folder)
+        path = self.folder / "runs.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        lines[3] = lines[3][:20] + b"\n"
+        path.write_bytes(b"".join(lines))
+        with self.assertRaisesRegex(records.Damaged, "line 4"):
+            records.Journal(path)
+        self.assertEqual(path.read_bytes(), b"".join(lines))
+
     def test_a_pilot_whose_plan_was_not_written_is_planned_all_the_same(self):
         plan = support.exactly(BLOCKS, pilot=3)
         lines = make_session(self.folder, plan).journal.lines
