@@ -114,6 +114,38 @@ def timeline_grid(summary):
     return grid
 
 
+def given_back(metric):
+    return cells.mebibytes((metric["unmap_b"] + metric["purge_b"]) / 1024)
+
+
+def kernel_grid(summary):
+    """What a separate run asked of the kernel."""
+    arms = [summary.base, *summary.columns]
+    grid = Grid("kernel", "What each asks of the kernel",
+                "One separate, untimed run of each cell under strace: calls of mmap, munmap, "
+                "brk, mremap and madvise, and what was given back by munmap, brk, MADV_DONTNEED and "
+                "MADV_FREE, in address space, touched or not. Without mappings of files and "
+                "stacks of threads; what the loader and the workload take for themselves is in "
+                "all columns alike. Fewer calls are better.",
+                ["workload", "measure", *arms])
+    for row in summary.rows:
+        records = {arm: summary.kernel.get((row["workload"], arm)) for arm in arms}
+        if not any(records.values()):
+            continue
+        for title, said in (("calls", lambda metric: cells.grouped(metric["calls"])),
+                            ("given back", given_back)):
+            line = [labelled(row), Entry(title, "label")]
+            for arm, record in records.items():
+                if record is None:
+                    line.append(words_or_missing(summary, row, arm))
+                elif record["reason"]:
+                    line.append(Entry(record["reason"], "words"))
+                else:
+                    line.append(Entry(said(record["metric"])))
+            grid.lines.append(line)
+    return grid
+
+
 def operations(summary, name):
     """The operations that a row timed one by one, the null operation last."""
     ops = sorted({op for row, _, op in summary.hists if row == name})
@@ -183,7 +215,7 @@ def all_grids(summary):
     """Every grid that has lines, in the order of the report."""
     grids = [pair_grid(summary), ratio_grid(summary, summary.time),
              ratio_grid(summary, summary.memory), *worth.grids(summary),
-             timeline_grid(summary), *latency_grids(summary),
+             timeline_grid(summary), kernel_grid(summary), *latency_grids(summary),
              instruction_grid(summary)]
     return [grid for grid in grids if grid.lines]
 
