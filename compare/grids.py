@@ -78,14 +78,15 @@ def words_or_missing(summary, row, arm):
 RETAINED = (("peak RSS", "peak_rss_kib"), ("mean RSS", "mean_rss_kib"),
             ("retained 0.1 s", "retained_100ms_kib"), ("retained 1 s", "retained_1s_kib"),
             ("retained 5 s", "retained_5s_kib"), ("peak of live bytes", "peak_live_b"),
-            ("RSS at peak live / live", "overhead_at_peak_live"))
+            ("RSS at peak live / live", "overhead_at_peak_live"),
+            ("usable / live at peak live", "internal_fragmentation"))
 
 
 def memory_value(metric, key):
     value = metric.get(key)
     if value is None:
         return None
-    if key == "overhead_at_peak_live":
+    if key in ("overhead_at_peak_live", "internal_fragmentation"):
         return cells.ratio_text(value)
     return cells.mebibytes(value / 1024 if key.endswith("_b") else value)
 
@@ -114,6 +115,10 @@ def timeline_grid(summary):
     return grid
 
 
+def call_count(metric):
+    return cells.grouped(metric["calls"])
+
+
 def given_back(metric):
     return cells.mebibytes((metric["unmap_b"] + metric["purge_b"]) / 1024)
 
@@ -123,8 +128,8 @@ def kernel_grid(summary):
     arms = [summary.base, *summary.columns]
     grid = Grid("kernel", "What each asks of the kernel",
                 "One separate, untimed run of each cell under strace: calls of mmap, munmap, "
-                "brk, mremap and madvise, and what was given back by munmap, brk, MADV_DONTNEED and "
-                "MADV_FREE, in address space, touched or not. Without mappings of files and "
+                "brk, mremap and madvise, and what was given back by munmap, brk, MADV_DONTNEED "
+                "and MADV_FREE, in address space, touched or not. Without mappings of files and "
                 "stacks of threads; what the loader and the workload take for themselves is in "
                 "all columns alike. Fewer calls are better.",
                 ["workload", "measure", *arms])
@@ -132,8 +137,7 @@ def kernel_grid(summary):
         records = {arm: summary.kernel.get((row["workload"], arm)) for arm in arms}
         if not any(records.values()):
             continue
-        for title, said in (("calls", lambda metric: cells.grouped(metric["calls"])),
-                            ("given back", given_back)):
+        for title, said in (("calls", call_count), ("given back", given_back)):
             line = [labelled(row), Entry(title, "label")]
             for arm, record in records.items():
                 if record is None:
