@@ -112,6 +112,7 @@ def versions(summary):
 def footnotes(summary):
     """What was skipped, and the story behind each cell that holds words."""
     lines = [f"{a['workload']}: skipped, {a['reason']}" for a in summary.session["absent"]]
+    lines += [f"{what}: skipped, {why}" for what, why in summary.left_out.items()]
     told = set()
     for record in [*summary.proofs, *summary.counted]:
         place = record["workload"], record["arm"]

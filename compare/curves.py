@@ -52,10 +52,12 @@ def timeline_plot(summary, number, row):
     axes[0, 0].set_ylim(0, 1.05 * top / 1024)
     shape.supxlabel("seconds", fontsize=8)
     shape.supylabel("MiB", fontsize=8)
+    note = ("Line: resident memory (RSS). Grey: bytes the program has asked for and not freed. One "
+            "run of each, sampled.")
+    if any("processes" in record for _, record in found):
+        note += " Its children are in the line, and not in the grey."
     return canvas.finished(
-        f"timeline-{number}", shape, f"Memory over time: {cells.row_label(row)}",
-        "Line: resident memory (RSS). Grey: bytes the program has asked for and not freed. One "
-        "run of each, sampled.")
+        f"timeline-{number}", shape, f"Memory over time: {cells.row_label(row)}", note)
 
 
 def live(summary, name):

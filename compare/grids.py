@@ -78,14 +78,15 @@ def words_or_missing(summary, row, arm):
 RETAINED = (("peak RSS", "peak_rss_kib"), ("mean RSS", "mean_rss_kib"),
             ("retained 0.1 s", "retained_100ms_kib"), ("retained 1 s", "retained_1s_kib"),
             ("retained 5 s", "retained_5s_kib"), ("peak of live bytes", "peak_live_b"),
-            ("RSS at peak live / live", "overhead_at_peak_live"))
+            ("RSS at peak live / live", "overhead_at_peak_live"),
+            ("usable / live at peak live", "internal_fragmentation"))
 
 
 def memory_value(metric, key):
     value = metric.get(key)
     if value is None:
         return None
-    if key == "overhead_at_peak_live":
+    if key in ("overhead_at_peak_live", "internal_fragmentation"):
         return cells.ratio_text(value)
     return cells.mebibytes(value / 1024 if key.endswith("_b") else value)
 
@@ -110,6 +111,41 @@ def timeline_grid(summary):
                 absent = Entry("not said", "words") if records[arm] else None
                 line.append(Entry(value) if value else
                             absent or words_or_missing(summary, row, arm))
+            grid.lines.append(line)
+    return grid
+
+
+def call_count(metric):
+    return cells.grouped(metric["calls"])
+
+
+def given_back(metric):
+    return cells.mebibytes((metric["unmap_b"] + metric["purge_b"]) / 1024)
+
+
+def kernel_grid(summary):
+    """What a separate run asked of the kernel."""
+    arms = [summary.base, *summary.columns]
+    grid = Grid("kernel", "What each asks of the kernel",
+                "One separate, untimed run of each cell under strace: calls of mmap, munmap, "
+                "brk, mremap and madvise, and what was given back by munmap, brk, MADV_DONTNEED "
+                "and MADV_FREE, in address space, touched or not. Without mappings of files and "
+                "stacks of threads; what the loader and the workload take for themselves is in "
+                "all columns alike. Fewer calls are better.",
+                ["workload", "measure", *arms])
+    for row in summary.rows:
+        records = {arm: summary.kernel.get((row["workload"], arm)) for arm in arms}
+        if not any(records.values()):
+            continue
+        for title, said in (("calls", call_count), ("given back", given_back)):
+            line = [labelled(row), Entry(title, "label")]
+            for arm, record in records.items():
+                if record is None:
+                    line.append(words_or_missing(summary, row, arm))
+                elif record["reason"]:
+                    line.append(Entry(record["reason"], "words"))
+                else:
+                    line.append(Entry(said(record["metric"])))
             grid.lines.append(line)
     return grid
 
@@ -183,7 +219,7 @@ def all_grids(summary):
     """Every grid that has lines, in the order of the report."""
     grids = [pair_grid(summary), ratio_grid(summary, summary.time),
              ratio_grid(summary, summary.memory), *worth.grids(summary),
-             timeline_grid(summary), *latency_grids(summary),
+             timeline_grid(summary), kernel_grid(summary), *latency_grids(summary),
              instruction_grid(summary)]
     return [grid for grid in grids if grid.lines]
 

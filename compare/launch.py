@@ -38,6 +38,7 @@ class Shot:
     env_pad: int = 0
     env: dict = field(default_factory=dict)
     sample: Sample | None = None
+    trace: object | None = None  # a kernel.Trace: what runs the program instead; never timed
 
 
 def failure_of(report):
@@ -69,7 +70,10 @@ class Launcher:
         command = [self.path, "--timeout", f"{timeout_s:g}", "--env-pad", str(shot.env_pad)]
         if shot.cpu is not None:
             command += ["--cpu", str(shot.cpu)]
-        for library in shot.preloads:
+        preloads = shot.preloads
+        if shot.trace is not None:
+            preloads, argv = (), shot.trace.command(shot.preloads, argv)
+        for library in preloads:
             command += ["--preload", library]
         if shot.sample is not None:
             command += ["--sample-ms", f"{shot.sample.interval_ms:g}", "--sample-out",

@@ -7,7 +7,10 @@ What the ledger itself needs is taken off everywhere here. The metric is of the 
 `base_rss_kib` (a program that does nothing, under the same arm) and `bookkeeping_kib` (what a
 workload of harness/ keeps for itself) are taken off only where it says net or overhead.
 Peaks of resident memory are those of the samples: a peak between two of them is not seen. The
-largest sum of live bytes is exact. Only the process itself is sampled, not its children.
+largest sum of live bytes is exact.
+A process with children: what is resident is the larger of two sums that count no page twice and
+may miss some: its Rss and what each other has for itself alone; and the Pss of all. Live bytes, and
+what is resident per live byte, are of the process alone: the ledger counts no others.
 """
 
 import json
@@ -18,6 +21,7 @@ from launch import Sample
 
 INTERVAL_MS = 2
 SERIES_MAX = 200
+FAMILY = ("own_rss_kib", "processes")  # only of a process with children
 SERIES = ("rss_kib", "pss_kib", "lazyfree_kib", "anon_huge_kib", "live_b", "vmas")
 # The moment after the last free, and who may know of it: give_back looks by itself, and earlier.
 RETAINED = (("retained_100ms_kib", 100, ("rss_100ms_kib", "rest_100ms_kib")),
@@ -48,13 +52,18 @@ def read(path):
         return None
     ledger = said["ledger_kib"]
     series = {name: said[name] for name in SERIES}
-    series["rss_kib"] = [r - k for r, k in zip(said["rss_kib"], ledger)]
+    own = [r - k for r, k in zip(said["rss_kib"], ledger)]
     # After a fork the child has its share of the ledger, and of other shared memory there is.
     series["pss_kib"] = [p - min(k, s) for p, k, s in zip(
         said["pss_kib"], ledger, said["pss_shmem_kib"])]
+    series["own_rss_kib"] = own
+    series["processes"] = said["processes"]
+    series["rss_kib"] = [max(o + private, p) if n > 1 else o for o, private, p, n in zip(
+        own, said["others_private_kib"], series["pss_kib"], said["processes"])]
     claimed = said.get("owner", 0) != 0
     if not claimed:
         series["live_b"] = []
+    series["usable_b"] = said["usable_b"]
     return Timeline(said["begin_ms"], ledger[-1], said["peak_live_b"] if claimed else None,
                     said["t_ms"], series)
 
@@ -65,6 +74,10 @@ def mean_over_time(t_ms, values):
         return values[0]
     spans = [b - a for a, b in zip(t_ms, t_ms[1:])]
     return sum(v * s for v, s in zip(values, spans)) / max(sum(spans), 1e-9)
+
+
+def has_children(timeline):
+    return max(timeline.series["processes"]) > 1
 
 
 def place_of_peak(values):
@@ -101,6 +114,18 @@ def retained(timeline, said):
     return found
 
 
+def per_live_byte(timeline, base_kib, own_kib):
+    """What each byte costs at the moment when most of them are alive."""
+    place = place_of_peak(timeline.series["live_b"])
+    live, usable, rss = (timeline.series[s][place] for s in ("live_b", "usable_b", "own_rss_kib"))
+    found = {"rss_at_peak_live_kib": rss}
+    if live >= LEAST_LIVE_B and base_kib is not None:
+        found["overhead_at_peak_live"] = round((rss - own_kib) * 1024 / live, 4)
+    if live >= LEAST_LIVE_B and usable >= live:  # else the allocator does not say
+        found["internal_fragmentation"] = round(usable / live, 4)
+    return found
+
+
 def metric_of(timeline, said, base_kib):
     """The numbers of the record; `said` is what the run reported, by field."""
     rss, live = timeline.series["rss_kib"], timeline.series["live_b"]
@@ -117,16 +142,15 @@ def metric_of(timeline, said, base_kib):
         "peak_live_b": timeline.peak_live_b,
         "rss_at_peak_live_kib": None,
         "overhead_at_peak_live": None,
+        "internal_fragmentation": None,
         "vmas_peak": max(timeline.series["vmas"]),
         "minflt": said["minflt"] - timeline.ledger_kib // PAGE_KIB,
         "majflt": said["majflt"],
     } | retained(timeline, said)
+    if has_children(timeline):
+        metric["processes_peak"] = max(timeline.series["processes"])
     if live:
-        place = place_of_peak(live)
-        metric["rss_at_peak_live_kib"] = rss[place]
-        if live[place] >= LEAST_LIVE_B and base_kib is not None:
-            net_b = (rss[place] - own_kib) * 1024
-            metric["overhead_at_peak_live"] = round(net_b / live[place], 4)
+        metric |= per_live_byte(timeline, base_kib, own_kib)
     return metric
 
 
@@ -168,7 +192,7 @@ def measure(row, arm, shot, ledger_path, check=lambda row, outcome: None):
         return record
     kept = thinned(timeline)
     record["t_ms"] = [round(timeline.t_ms[i], 1) for i in kept]
-    for name in SERIES:
+    for name in (*SERIES, *(FAMILY if has_children(timeline) else ())):
         if timeline.series[name]:
             record[name] = [timeline.series[name][i] for i in kept]
     record["metric"] = metric_of(timeline, outcome.metric, base)

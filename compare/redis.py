@@ -73,7 +73,8 @@ class RedisRow(Row):
     def drive(self, shot, address):
         """One run of the client, on the other processor when there is one."""
         scratch = Path(shot.launcher.scratch)
-        plain = replace(shot, preloads=(), env={}, sample=None, cpu=0 if shot.cpu else None)
+        plain = replace(shot, preloads=(), env={}, sample=None, trace=None,
+                        cpu=0 if shot.cpu else None)
         argv = (self.argv[0], "-s", str(address), *self.argv[1:])
         report = shot.launcher.run(plain, argv, self.timeout_s, scratch / "client.out",
                                    scratch / "client.err")

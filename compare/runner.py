@@ -5,8 +5,9 @@ Called by session.py. A block is one row under all arms; when one of its runs me
 that it says nothing, the block ends there and is run again; what was made stays on record. A run
 that fails is recorded with its reason, and its cell is not run again: the reason is what the table
 shows. But a timeout is no more than late, which a disturbed machine makes anyone: it is decided
-with its block. What has been done is known from the journal alone, by `note`, which sees each line
-once, whether it was written just now or by a session that was killed: going on is nothing special.
+with its block. After the memory runs each (row, arm) may run once more, for its calls of the
+kernel. What has been done is known from the journal alone, by `note`, which sees each line once,
+whether it was written just now or by a session that was killed: going on is nothing special.
 """
 
 import os
@@ -14,6 +15,7 @@ import random
 import time
 from pathlib import Path
 
+import kernel
 import memory
 import noise
 import proof
@@ -51,7 +53,7 @@ class Runner:
         self.arm_of = {arm.name: number for number, arm in enumerate(arms)}
         self.checksums = {}  # row name -> the baseline's
         self.given_up = set()  # cells (row, arm) whose words are decided
-        self.proved, self.measured = set(), set()
+        self.proved, self.measured, self.traced = set(), set(), set()
         self.duration_s = {}  # cell -> seconds of its last run
         self.attempt = {}  # (row, block) -> attempts that have ended
         self.blocks = dict.fromkeys(range(len(rows)), 0)  # row -> blocks that count
@@ -139,6 +141,9 @@ class Runner:
 
     def note_mem(self, line):
         self.measured.add(self.cell_of(line))
+
+    def note_kernel(self, line):
+        self.traced.add(self.cell_of(line))
 
     # ---- one run ----
 
@@ -304,17 +309,32 @@ class Runner:
                     self.run_block(row, number)
             number += 1
 
-    def follow_memory(self):
-        """A memory timeline of each cell that runs."""
+    def run_once(self, phase, finished, make):
+        """One untimed run of each cell that has memory to follow; `make(row, arm, shot)`."""
         cells = [(r, a) for r, a in self.cells() if self.arms[a].kind != "null"
                  and self.rows[r].memory == "ratio"]
         for done, cell in enumerate(cells):
-            if cell in self.measured | self.given_up:
+            if cell in finished | self.given_up:
                 continue
-            self.show("memory", done, len(cells), cell)
+            self.show(phase, done, len(cells), cell)
             row, arm = self.rows[cell[0]], self.arms[cell[1]]
-            self.write({"rec": "mem", **memory.measure(
-                row, arm, self.shot(row, arm, "memory"), self.tools["ledger"], self.compare)})
+            self.write(make(row, arm, self.shot(row, arm, phase)))
+
+    def follow_memory(self):
+        """A memory timeline of each cell that runs."""
+        self.run_once("memory", self.measured, lambda row, arm, shot: {
+            "rec": "mem",
+            **memory.measure(row, arm, shot, self.tools["ledger"], self.compare)})
+
+    def count_calls(self):
+        """What each cell that runs asks of the kernel, where a tracer works."""
+        program, why = kernel.found()
+        if why is not None:
+            self.progress.say(f"calls of the kernel: skipped, {why}")
+            self.write({"rec": "left_out", "what": "calls of the kernel", "reason": why})
+            return
+        self.run_once("kernel", self.traced, lambda row, arm, shot: {
+            "rec": "kernel", **kernel.measure(row, arm, shot, program, self.compare)})
 
     def show(self, phase, done, total, cell, left_s=None):
         left = "" if left_s is None else f"  {int(left_s) // 60}:{int(left_s) % 60:02d} left"

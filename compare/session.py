@@ -211,6 +211,7 @@ def measure(args, who, scratch, progress):
         runner.measure_all()
         if args.plan.with_memory:
             runner.follow_memory()
+            runner.count_calls()
         if journal.lines[-1]["rec"] != "session_end":
             runner.write({"rec": "session_end", "t": now(),
                           "spent_s": round(runner.spent_s, 1)})

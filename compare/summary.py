@@ -92,6 +92,10 @@ class Summary:
         self.machines = sorted({block_of(r)[0] for r in self.counted} - {""})
         self.mem = {(r["workload"], r["arm"]): r for r in records if r["rec"] == "mem"}
         self.insn = {(r["workload"], r["arm"]): r for r in records if r["rec"] == "insn"}
+        self.kernel = {(r["workload"], r["arm"]): r for r in records if r["rec"] == "kernel"}
+        self.left_out = {r["what"]: r["reason"] for r in records if r["rec"] == "left_out"}
+        if self.kernel:  # left out at first, and done later
+            self.left_out.pop("calls of the kernel", None)
         hists = [r for r in records if r["rec"] == "hist" and choice.counts(r)]
         self.hists = histograms.merged(hists, block_of)  # by (row, arm, operation)
 

@@ -112,6 +112,10 @@ def single_lines(summary):
         for found in summary.percentiles(row, arm, op):
             yield [f"{op} p{100 * found.share:g}", row, hist.unit, arm, hist.count(),
                    f"{found.value:.6g}", *blank]
+    for (row, arm), record in sorted(summary.kernel.items()):
+        for key, value in sorted(record["metric"].items()):
+            unit = "B" if key.endswith("_b") else ""
+            yield [f"kernel_{key}", row, unit, arm, 1, value, *blank]
     for (row, arm), record in sorted(summary.insn.items()):
         if record.get("reason"):
             yield ["instructions", row, "instructions/op", arm, 0, "", *blank[1:],

@@ -48,6 +48,9 @@ static struct {
     void *(*memalign)(size_t, size_t);
     void *(*aligned_alloc)(size_t, size_t);
     int (*posix_memalign)(void **, size_t, size_t);
+    size_t (*malloc_usable_size)(void *); /* the last three may be missing */
+    void (*free_sized)(void *, size_t);
+    void (*free_aligned_sized)(void *, size_t, size_t);
     void *(*valloc)(size_t);
     void *(*pvalloc)(size_t);
     bool is_resolving; /* dlsym asked for memory: it gets some from here */
@@ -66,6 +69,20 @@ static void *find(const char *name) {
         memcpy(&behind.name, &address, sizeof address);                                            \
     } while (0)
 
+/* Some other malloc's would not know the blocks. */
+#define RESOLVE_OWN(name)                                                                          \
+    do {                                                                                           \
+        void *address = find(#name);                                                               \
+        if (is_of_allocator(address)) memcpy(&behind.name, &address, sizeof address);              \
+    } while (0)
+
+static bool is_of_allocator(const void *function) {
+    Dl_info here, there;
+    const void *allocator = find("malloc");
+    return function && allocator && dladdr(function, &here) && dladdr(allocator, &there) &&
+           here.dli_fbase == there.dli_fbase;
+}
+
 /* The loader itself calls malloc before any constructor, and then there is one thread. */
 static void resolve_slow(void) {
     int kept = errno;
@@ -78,6 +95,9 @@ static void resolve_slow(void) {
     RESOLVE(posix_memalign);
     RESOLVE(valloc);
     RESOLVE(pvalloc);
+    RESOLVE_OWN(malloc_usable_size);
+    RESOLVE_OWN(free_sized);
+    RESOLVE_OWN(free_aligned_sized);
     RESOLVE(malloc); /* last: it says that all are there */
     behind.is_resolving = false;
     errno = kept;
@@ -112,6 +132,7 @@ static void forget(struct ledger *ledger) {
     atomic_store(&ledger->page.shadow_count, 0);
     atomic_store(&ledger->page.live_bytes, 0);
     atomic_store(&ledger->page.live_blocks, 0);
+    atomic_store(&ledger->page.usable_bytes, 0);
 }
 
 static struct ledger *claim(void) {
@@ -186,6 +207,10 @@ static void raise_peak(struct ledger_page *page, unsigned long long live) {
         continue;
 }
 
+static unsigned long long usable_of(void *block) {
+    return behind.malloc_usable_size ? behind.malloc_usable_size(block) : 0;
+}
+
 /* The block is the program's from now on. Twice is once: allocators may call themselves. */
 static void *enter(void *block, size_t size) {
     if (!block || !is_counting()) return block;
@@ -202,21 +227,36 @@ static void *enter(void *block, size_t size) {
     if (!before) {
         add(&page->live_blocks, 1);
         add(&page->entered, 1);
+        add(&page->usable_bytes, usable_of(block));
     }
     raise_peak(page, live);
     return block;
 }
 
-/* Before the block goes back. What stood there: 1 + size, or 0 for a block never entered. */
-static unsigned long long leave(void *block) {
-    if (!block || !is_counting()) return 0;
-    struct ledger_page *page = &own->ledger->page;
+/* A block on its way out of the shadows, and still in the sums. */
+struct leaving {
+    unsigned long long entry; /* 1 + size, or 0 for a block never entered */
+    unsigned long long usable;
+};
+
+/* Before the block goes back. */
+static struct leaving take(void *block) {
+    if (!block || !is_counting()) return (struct leaving){0};
     atomic_ullong *slot = slot_of(own->ledger, block, false);
-    unsigned long long before = slot ? atomic_exchange(slot, 0) : 0;
-    if (!before) return 0;
-    add(&page->live_bytes, 1 - before);
+    unsigned long long entry = slot ? atomic_exchange(slot, 0) : 0;
+    return (struct leaving){entry, entry ? usable_of(block) : 0};
+}
+
+static void strike(struct leaving block) {
+    if (!block.entry) return;
+    struct ledger_page *page = &own->ledger->page;
+    add(&page->live_bytes, 1 - block.entry);
     add(&page->live_blocks, -1ull);
-    return before;
+    add(&page->usable_bytes, -block.usable);
+}
+
+static void leave(void *block) {
+    strike(take(block));
 }
 
 /* ---- malloc and its family ---- */
@@ -230,6 +270,27 @@ EXPORT void free(void *block) {
     if (is_early(block) || is_early_call()) return;
     leave(block);
     behind.free(block);
+}
+
+/* C23's; where the allocator has none, the program sees these, and they are free. */
+EXPORT void free_sized(void *block, size_t size);
+EXPORT void free_sized(void *block, size_t size) {
+    if (is_early(block) || is_early_call() || !behind.free_sized) {
+        free(block);
+        return;
+    }
+    leave(block);
+    behind.free_sized(block, size);
+}
+
+EXPORT void free_aligned_sized(void *block, size_t align, size_t size);
+EXPORT void free_aligned_sized(void *block, size_t align, size_t size) {
+    if (is_early(block) || is_early_call() || !behind.free_aligned_sized) {
+        free(block);
+        return;
+    }
+    leave(block);
+    behind.free_aligned_sized(block, align, size);
 }
 
 EXPORT void *calloc(size_t count, size_t size) {
@@ -248,11 +309,15 @@ static void *leave_early(void *block, size_t size) {
 EXPORT void *realloc(void *block, size_t size) {
     if (is_early_call()) return block ? NULL : early_alloc(size);
     if (UNLIKELY(block && is_early(block))) return leave_early(block, size);
-    unsigned long long before = leave(block);
+    /* It stays in the sums meanwhile: copying may take long, and the block lives all the time. */
+    struct leaving before = take(block);
     void *fresh = behind.realloc(block, size);
-    if (fresh) return enter(fresh, size);
-    if (before && size) enter(block, before - 1); /* refused: the block has stayed */
-    return NULL;
+    if (!fresh && size && before.entry) { /* refused: the block has stayed */
+        atomic_store(slot_of(own->ledger, block, true), before.entry);
+        return NULL;
+    }
+    strike(before);
+    return enter(fresh, size);
 }
 
 EXPORT void *reallocarray(void *block, size_t count, size_t size) {

@@ -32,8 +32,9 @@ struct ledger_page {
     atomic_int owner; /* pid, 0: nobody yet; compare-and-swap */
     atomic_uint shadow_count;
     atomic_ullong live_bytes, live_blocks, peak_bytes;
-    atomic_ullong entered;   /* blocks that were ever live */
-    atomic_ullong strangers; /* blocks that no shadow could take */
+    atomic_ullong usable_bytes; /* of the live blocks, as their allocator says; 0: it does not */
+    atomic_ullong entered;      /* blocks that were ever live; one that was resized is another */
+    atomic_ullong strangers;    /* blocks that no shadow could take */
 };
 
 struct ledger {

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sampler.c: reads /proc of one process every few milliseconds, see sampler.h.
+ * sampler.c: reads /proc of a process every few milliseconds, see sampler.h.
  *
- * The process is the launcher's own child, not the children that it may have. What the ledger
- * needs for itself is a memfd that this process made: its blocks in use are exactly the pages
- * that the child's Rss has too much, and they are reported beside it, as ledger_kib.
- * Times are in milliseconds from sampler_begin, which is given in the monotonic clock.
+ * The process is the launcher's own child. Of the children that it may have, their number and
+ * their Pss are added, since a page that they share with it is there once, and what is resident
+ * in each of them alone is summed up in others_private_kib; everything else is of the process. What
+ * the ledger needs for itself is a memfd that this process made: its blocks in use are exactly the
+ * pages that the child's Rss has too much, and they are reported beside it, as ledger_kib. A
+ * process that has no shared memory has got rid of its ledger, by becoming a program without one:
+ * then nothing of it is known to be alive. Times are in milliseconds from sampler_begin, which is
+ * given in the monotonic clock.
  */
 #define _GNU_SOURCE
 #include "harness/sampler.h"
@@ -20,20 +24,51 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/family.h"
 #include "harness/ledger.h"
 
-enum { MAX_SAMPLES = 8192, MAPS_EVERY = 8 };
+enum { MAX_SAMPLES = 8192, MAPS_EVERY = 8, MAX_FAMILY = 512 };
 
-enum field { RSS, PSS, PSS_SHMEM, PRIVATE_DIRTY, LAZY_FREE, ANON_HUGE, SWAP, PROC_FIELDS };
-enum more { VMAS = PROC_FIELDS, LEDGER, LIVE_BYTES, LIVE_BLOCKS, FIELDS };
+enum field {
+    RSS,
+    PSS,
+    PSS_SHMEM,
+    PRIVATE_CLEAN,
+    PRIVATE_DIRTY,
+    LAZY_FREE,
+    ANON_HUGE,
+    SWAP,
+    PROC_FIELDS
+};
+enum more {
+    VMAS = PROC_FIELDS,
+    PROCESSES,
+    OTHERS,
+    LEDGER,
+    LIVE_BYTES,
+    LIVE_BLOCKS,
+    USABLE,
+    FIELDS
+};
 
 static const char *const proc_names[PROC_FIELDS] = {
-    "\nRss:",      "\nPss:",           "\nPss_Shmem:", "\nPrivate_Dirty:",
-    "\nLazyFree:", "\nAnonHugePages:", "\nSwap:"};
-static const char *const names[FIELDS] = {
-    "rss_kib",      "pss_kib",       "pss_shmem_kib", "private_dirty_kib",
-    "lazyfree_kib", "anon_huge_kib", "swap_kib",      "vmas",
-    "ledger_kib",   "live_b",        "live_blocks"};
+    "\nRss:",           "\nPss:",      "\nPss_Shmem:",     "\nPrivate_Clean:",
+    "\nPrivate_Dirty:", "\nLazyFree:", "\nAnonHugePages:", "\nSwap:"};
+static const char *const names[FIELDS] = {"rss_kib",
+                                          "pss_kib",
+                                          "pss_shmem_kib",
+                                          "private_clean_kib",
+                                          "private_dirty_kib",
+                                          "lazyfree_kib",
+                                          "anon_huge_kib",
+                                          "swap_kib",
+                                          "vmas",
+                                          "processes",
+                                          "others_private_kib",
+                                          "ledger_kib",
+                                          "live_b",
+                                          "live_blocks",
+                                          "usable_b"};
 
 struct sample {
     double t_ms;
@@ -45,7 +80,8 @@ static struct {
     struct sample *samples; /* mapped once */
     size_t count, taken;
     uint64_t vmas; /* of the last look at the maps */
-    char rollup_path[64], maps_path[64], ledger_path[64];
+    pid_t child, family[MAX_FAMILY];
+    char maps_path[64], ledger_path[64];
     int ledger_fd; /* -1: none */
     struct ledger_page *page;
 } sampler = {.ledger_fd = -1};
@@ -83,8 +119,7 @@ const char *sampler_ledger_path(void) {
 }
 
 void sampler_begin(pid_t child) {
-    snprintf(sampler.rollup_path, sizeof sampler.rollup_path, "/proc/%ld/smaps_rollup",
-             (long)child);
+    sampler.child = child;
     snprintf(sampler.maps_path, sizeof sampler.maps_path, "/proc/%ld/maps", (long)child);
     sampler.begin_ms = sampler.due_ms = now_ms();
 }
@@ -107,9 +142,10 @@ static uint64_t line_count(const char *path) {
 }
 
 /* False when the process has no memory any more: it has ended. */
-static bool read_rollup(uint64_t *value) {
-    char text[4096];
-    int fd = open(sampler.rollup_path, O_RDONLY | O_CLOEXEC);
+static bool read_rollup(pid_t process, uint64_t *value) {
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", (long)process);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
     ssize_t length = read(fd, text, sizeof text - 1);
     close(fd);
@@ -122,8 +158,23 @@ static bool read_rollup(uint64_t *value) {
     return value[RSS] > 0;
 }
 
+static void add_family(uint64_t *value) {
+    value[PROCESSES] = 1;
+    value[OTHERS] = 0;
+    size_t count = family_of(sampler.child, sampler.family, MAX_FAMILY);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t more[PROC_FIELDS];
+        if (!read_rollup(sampler.family[i], more)) continue;
+        value[PSS] += more[PSS];
+        value[PSS_SHMEM] += more[PSS_SHMEM];
+        value[OTHERS] += more[PRIVATE_CLEAN] + more[PRIVATE_DIRTY];
+        value[PROCESSES]++;
+    }
+}
+
 static void read_ledger(uint64_t *value) {
     if (!sampler.page) return;
+    value[USABLE] = atomic_load_explicit(&sampler.page->usable_bytes, memory_order_relaxed);
     value[LIVE_BYTES] = atomic_load_explicit(&sampler.page->live_bytes, memory_order_relaxed);
     value[LIVE_BLOCKS] = atomic_load_explicit(&sampler.page->live_blocks, memory_order_relaxed);
 }
@@ -132,6 +183,10 @@ static uint64_t ledger_kib(void) {
     struct stat file;
     if (!sampler.page || fstat(sampler.ledger_fd, &file) != 0) return 0;
     return (uint64_t)file.st_blocks / 2;
+}
+
+static void forget_ledger(uint64_t *value) {
+    value[LEDGER] = value[LIVE_BYTES] = value[LIVE_BLOCKS] = value[USABLE] = 0;
 }
 
 static void halve(void) {
@@ -146,8 +201,10 @@ void sampler_tick(void) {
     struct sample *sample = &sampler.samples[sampler.count];
     sample->t_ms = now_ms() - sampler.begin_ms;
     read_ledger(sample->value);
-    if (read_rollup(sample->value)) {
+    if (read_rollup(sampler.child, sample->value)) {
         sample->value[LEDGER] = ledger_kib();
+        if (!sample->value[PSS_SHMEM]) forget_ledger(sample->value);
+        add_family(sample->value);
         if (sampler.taken++ % MAPS_EVERY == 0) sampler.vmas = line_count(sampler.maps_path);
         sample->value[VMAS] = sampler.vmas;
         sampler.count++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sampler.h: a timeline of one process's memory, for the launcher that waits for it anyway.
+ * sampler.h: a timeline of a process's memory, for the launcher that waits for it anyway.
  *
  * sampler_open before the child is made, sampler_ledger_path for its environment, sampler_begin
  * when it runs; then sampler_tick whenever sampler_due_s says so, and sampler_write at the end.

@@ -95,6 +95,13 @@ def timeline_line(workload, arm):
                         "retained_5s_kib": None, "vmas_peak": 30, "minflt": 9, "majflt": 0})
 
 
+def kernel_line(workload, arm):
+    return head(rec="kernel", workload=workload, arm=arm, reason=None,
+                metric={"calls": 12345, "failed_calls": 0, "map_calls": 9, "map_b": 3 << 20,
+                        "unmap_calls": 2, "unmap_b": 1 << 20, "purge_calls": 1,
+                        "purge_b": 1 << 19, "remap_calls": 1, "advice_calls": 0})
+
+
 def full_session(blocks=9):
     """made_up_session, and everything that may stand beside its runs; a row of two threads."""
     records = made_up_session(blocks)
@@ -107,6 +114,7 @@ def full_session(blocks=9):
                     "ns_per_op": (20 + block) * factor / min(2, threads), "hwm_kib": 5000}))
     for arm in ("glibc", "fast"):  # none of `same`: its cells need words
         records.append(timeline_line("real", arm))
+        records.append(kernel_line("real", arm))
         records.append(head(rec="insn", workload="real", arm=arm, ops=10, instructions=500,
                             per_op=50.0, allocator_per_op=30.0, reason=None))
         for block in range(blocks):

@@ -20,6 +20,7 @@ from workloads import Row, Workload
 LEDGER = os.environ.get("HAK_BENCH_LEDGER")
 PAIRS = os.environ.get("HAK_BENCH_PAIRS")
 RANDOM_LIVE = os.environ.get("HAK_BENCH_RANDOM_LIVE")
+HAKMEM = os.environ.get("HAK_BENCH_LIB")
 
 # 40 blocks of a MiB, all written and kept; a child frees and takes, which is not the parent's.
 PYTHON = """
@@ -43,6 +44,38 @@ time.sleep(0.05)
 """
 
 
+# What each of the programs below begins with: blocks of a MiB, all written.
+TAKE = """
+import ctypes, os, time
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.realloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = [ctypes.c_size_t]
+libc.realloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+def take(count):
+    blocks = [libc.malloc(1 << 20) for _ in range(count)]
+    for block in blocks:
+        ctypes.memset(block, 1, 1 << 20)
+    return blocks
+kept = take(30)
+time.sleep(0.03)
+"""
+SLEEP = "time.sleep(0.2)"
+CHILD = "pid = os.fork()\nif pid == 0: {}; time.sleep(0.2); os._exit(0)\nos.waitpid(pid, 0)"
+OTHER = """
+pid = os.posix_spawn("/usr/bin/python3", ["python3", "-S", "-c", os.environ["TEXT"]],
+                     dict(os.environ))
+os.waitpid(pid, 0)
+"""
+# A child in the same memory, as vfork makes it: the C function usleep on a stack of its own.
+SHARING = """
+stack = ctypes.create_string_buffer(1 << 16)
+top = (ctypes.addressof(stack) + (1 << 16)) & ~63
+usleep = ctypes.cast(libc.usleep, ctypes.c_void_p)
+pid = libc.clone(usleep, ctypes.c_void_p(top), 0x100 | 17, ctypes.c_void_p(200000))
+os.waitpid(pid, 0)
+"""
+
+
 def made_up(count=1000, **fields):
     """A run that grows to its middle and shrinks: Rss is 5000 KiB and twice what is alive."""
     live_kib = [min(i, count - i) * 10 for i in range(count)]
@@ -52,7 +85,9 @@ def made_up(count=1000, **fields):
             "pss_kib": [4000 + 2 * k + i for i, k in enumerate(live_kib)],
             "pss_shmem_kib": [i for i in range(count)], "lazyfree_kib": [3] * count,
             "anon_huge_kib": [0] * count, "live_b": [1024 * k for k in live_kib],
-            "vmas": [30] * count}
+            "vmas": [30] * count, "processes": [1] * count,
+            "others_private_kib": [0] * count,
+            "usable_b": [1280 * k for k in live_kib]}
     return said | fields
 
 
@@ -89,6 +124,26 @@ class Sums(Folder):
         metric = self.metric(made_up(owner=0))
         self.assertIsNone(metric["peak_live_b"])
         self.assertIsNone(metric["overhead_at_peak_live"])
+
+    def test_the_allocators_rounding_is_what_it_says_over_what_was_asked_for(self):
+        self.assertEqual(self.metric(made_up())["internal_fragmentation"], 1.25)
+        self.assertIsNone(self.metric(made_up(count=200))["internal_fragmentation"])
+        silent = made_up(usable_b=[0] * 1000)
+        self.assertIsNone(self.metric(silent)["internal_fragmentation"])
+
+    def test_with_children_it_is_the_larger_of_two_sums_without_a_page_twice(self):
+        said = made_up(processes=[1] * 500 + [3] * 500)
+        said["pss_kib"] = [100000 + i for i in range(1000)]
+        said["others_private_kib"] = [7] * 700 + [95000] * 300
+        timeline = self.timeline(said)
+        self.assertEqual(timeline.series["rss_kib"][400], 5000 + 2 * 4000)
+        self.assertEqual(timeline.series["rss_kib"][600], 100000)
+        self.assertEqual(timeline.series["rss_kib"][800], 5000 + 2 * 2000 + 95000)
+        self.assertEqual(timeline.series["own_rss_kib"][600], 5000 + 2 * 4000)
+        metric = self.metric(said)
+        self.assertEqual((metric["peak_rss_kib"], metric["processes_peak"]),
+                         (5000 + 2 * 3000 + 95000, 3))
+        self.assertEqual(metric["rss_at_peak_live_kib"], 15000)
 
     def test_the_mean_weighs_each_sample_by_its_time(self):
         self.assertEqual(memory.mean_over_time([0, 1, 10], [100, 200, 7]), 190)
@@ -137,6 +192,82 @@ class Runs(Folder):
         self.assertGreater(record["live_b"][-1], 40 << 20)
         self.assertTrue(1.0 < record["metric"]["overhead_at_peak_live"] < 1.5)
         self.assertLess(record["metric"]["base_rss_kib"], 8192)
+
+    def python(self, text, arm=None, text_of_child="pass"):
+        """The record of a program that holds 30 MiB and goes on like this."""
+        shot = dataclasses.replace(self.shot, preloads=(arm,)) if arm else self.shot
+        row = Row("more", ("/usr/bin/python3", "-S", "-E", "-c", TAKE + text), 20,
+                  env={"TEXT": TAKE + text_of_child}, rest_s=0)
+        record = memory.measure(row, self.arm, shot, LEDGER)
+        self.validator.validate(support.head(rec="mem", **record))
+        self.assertIsNone(record["reason"])
+        return record
+
+    def peak_mib(self, *said):
+        record = self.python(*said)
+        return record["metric"]["peak_rss_kib"] / 1024, record
+
+    def test_what_children_hold_is_resident_too_and_shared_pages_are_so_once(self):
+        alone, record = self.peak_mib(SLEEP)
+        self.assertNotIn("processes", record)
+        for text, more_mib in ((CHILD.format("pass"), 0), (CHILD.format("take(50)"), 50),
+                               (CHILD.format("os.fork(); take(25)"), 50)):
+            peak, record = self.peak_mib(text)
+            self.assertTrue(-1 < peak - alone - more_mib < 4, (text, alone, peak))
+            self.assertGreater(record["metric"]["processes_peak"], 1)
+            self.assertLess(record["metric"]["rss_at_peak_live_kib"] / 1024, alone + 4)
+            self.assertLess(record["metric"]["overhead_at_peak_live"], 1.5)
+
+    def test_a_program_that_was_started_counts_with_its_starter(self):
+        alone, _ = self.peak_mib(SLEEP)
+        peak, _ = self.peak_mib(OTHER, None, SLEEP)
+        self.assertTrue(28 < peak - alone < 40, (alone, peak))
+
+    def test_a_child_in_the_same_memory_is_not_counted_twice(self):
+        alone, _ = self.peak_mib(SLEEP)
+        peak, record = self.peak_mib(SHARING)
+        self.assertLess(peak - alone, 4)
+        self.assertNotIn("processes", record)
+
+    def test_a_program_without_a_ledger_in_the_place_of_one_is_not_charged_for_it(self):
+        text = "os.execve('/usr/bin/python3', ['python3', '-S', '-c', os.environ['TEXT']], {})"
+        record = self.python(text, None, SLEEP)
+        self.assertGreater(max(record["live_b"]), 30 << 20)
+        self.assertEqual(record["live_b"][-1], 0)
+        self.assertGreater(record["rss_kib"][-1], 30 << 10)
+
+    def test_a_program_in_the_place_of_another_begins_from_nothing(self):
+        text = "os.execv('/usr/bin/python3', ['python3', '-S', '-E', '-c', 'import time; " \
+               "time.sleep(0.2)'])"
+        record = self.python(text)
+        self.assertTrue(0 < record["live_b"][-1] < 8 << 20, record["live_b"])
+
+    def test_a_block_that_is_resized_is_alive_all_the_time(self):
+        """24 MiB that glibc has to copy, not being a mapping (M_MMAP_THRESHOLD) nor the last."""
+        text = ("libc.mallopt(-3, 32 << 20); libc.free.argtypes = [ctypes.c_void_p]\n"
+                "for i in range(12):\n"
+                "    b = libc.malloc(24 << 20); ctypes.memset(b, 1, 24 << 20)\n"
+                "    last = libc.malloc(1 << 10)\n"
+                "    b = libc.realloc(b, 28 << 20); kept.append(b)\n")
+        record = self.python(text)
+        live = record["live_b"]
+        for one, next_one in zip(live, live[1:]):
+            self.assertLess(one - next_one, 20 << 20)
+        self.assertTrue(0 <= record["metric"]["peak_live_b"] - (366 << 20) < 8 << 20)
+
+    def test_blocks_freed_by_their_size_are_gone(self):
+        for arm in (None, HAKMEM):
+            text = "for b in kept: libc.free_sized(ctypes.c_void_p(b), ctypes.c_size_t(1 << 20))"
+            text += "\n" + SLEEP
+            self.assertLess(self.python(text, arm)["live_b"][-1], 8 << 20)
+
+    def test_rounding_is_that_of_the_allocator(self):
+        """Blocks of 40 bytes: 48 under hakmem and mostly 40 under glibc, and of two MiB."""
+        row = Workload("live", (RANDOM_LIVE, "50000", "40", "42", "--json"), 20, rest_s=0)
+        for arm, low, high in ((self.shot.preloads[0], 1.0, 1.01), (HAKMEM, 1.19, 1.21)):
+            shot = dataclasses.replace(self.shot, preloads=(arm,))
+            metric = memory.measure(row, self.arm, shot, LEDGER)["metric"]
+            self.assertTrue(low <= metric["internal_fragmentation"] <= high, (arm, metric))
 
     def test_a_workload_ends_with_what_it_retains(self):
         row = Workload("live", (RANDOM_LIVE, "50000", "64", "42", "--json"), 20)
