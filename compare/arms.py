@@ -35,9 +35,16 @@ class Arm:
     missing: str | None = None  # why there is no file
     options: dict = field(default_factory=dict)  # of the build
     env: dict = field(default_factory=dict)  # run-time switches
+    built: tuple | None = None  # (build folder, target) of one that was made here
+    layouts: tuple = ()  # the arm linked in other orders, itself the first: linking.py
+
+    def laid_out(self, build):
+        """The arm with the file of one of its layouts."""
+        return self.layouts[build] if self.layouts else self
 
     def record(self):
         """The arm as it stands in runs.jsonl: names and hashes, no paths of this machine."""
+        layouts = {"layouts": [one.sha256 for one in self.layouts]} if self.layouts else {}
         return {
             "arm": self.name,
             "kind": self.kind,
@@ -47,7 +54,7 @@ class Arm:
             "missing": self.missing and records.without_paths(self.missing),
             "options": self.options,
             "env": {name: records.without_paths(value) for name, value in self.env.items()},
-        }
+        } | layouts
 
 
 def elf_kind(path):

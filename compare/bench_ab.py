@@ -8,8 +8,9 @@ Called by `ninja bench-ab` with HAK_BENCH_ARGS. A and B are each given as
 
 A is the configured build unless it is said. So `--b +refill=simple` is the question what another
 refill does; `--a HEAD~3` what the last three commits did; `--b +refill_delay=180` whether a
-planted slowdown is found. Status as of bench_compare.py; the verdict is no status, since only a
-second, fresh run makes a difference one to act upon.
+planted slowdown is found. Where both are built here, both are linked in several orders (linking.py,
+layouts.py): one order alone may be some percent slower. Status as of bench_compare.py; the verdict
+is no status, since only a second, fresh run makes a difference one to act upon.
 """
 
 import os
@@ -23,11 +24,19 @@ import session
 from launch import CannotMeasure
 
 
+LAYOUTS = 3  # of each build, where a claim of less than 3 % may be made
+
+
 def parse(argv):
     p = cli.parser("Compares two builds.", "ab")
     p.add_argument("--a", default="", metavar="BUILD", help="the base (default: as configured)")
     p.add_argument("--b", default="", metavar="BUILD", help="what is compared with it")
+    p.add_argument("--layouts", type=int, metavar="N",
+                   help="link each build N times, its objects in N orders (default: 3, and 1 for "
+                   "files)")
     args = cli.parse(p, argv)
+    if args.layouts is not None and args.layouts < 1:
+        p.error("--layouts must be at least 1")
     if args.build is None:
         p.error("--build is needed to build A and B")
     return args
@@ -58,6 +67,13 @@ def difference(one, other):
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
+def layouts_of(args, built):
+    """How many layouts each arm gets. `built`: are both made here?"""
+    if not built and (args.layouts or 1) > 1:
+        raise CannotMeasure("--layouts: a file that is there cannot be linked again")
+    return args.layouts or (LAYOUTS if built else 1)
+
+
 def pair(args, scratch, say):
     a, b = (arm_of(text, name, args, say) for text, name in ((args.a, "a"), (args.b, "b")))
     if a.sha256 == b.sha256:
@@ -66,7 +82,8 @@ def pair(args, scratch, say):
     differ = difference(a, b)
     say("a and b differ in " + (", ".join(f"{k}: {x} -> {y}" for k, (x, y) in differ.items())
                                 or "no option"))
-    return session.Field([a, b, null], "a", {"difference": differ})
+    layouts = layouts_of(args, bool(a.built and b.built))
+    return session.Field([a, b, null], "a", {"difference": differ}, layouts)
 
 
 def main():

@@ -25,9 +25,9 @@ CARRIED = {"buildtype", "optimization", "debug", "b_lto", "b_ndebug", "b_pgo", "
            "c_link_args"}
 
 
-def tell(command, env=None):
+def tell(command, env=None, cwd=None):
     """Runs it; its output is shown only when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=cwd)
     if done.returncode:
         words = (done.stdout + done.stderr).strip().splitlines()
         reason = next((w for w in words if "ERROR" in w), words[-1] if words else "no word")
@@ -66,7 +66,7 @@ def slug(text):
 
 
 def library(build, source, options, name):
-    """The library of that source with those options, under the name of its refill."""
+    """(build folder, target) of that source with those options, under the name of its refill."""
     folder = Path(build) / "arms" / slug(name)
     wanted = options | {"tests": "false", "variants": options["refill"]}
     words = [f"-D{key}={value}" for key, value in wanted.items()]
@@ -74,14 +74,14 @@ def library(build, source, options, name):
     tell(["meson", "setup", *again, str(folder), str(source), *words])
     target = f"src/libhakmem-{options['refill']}.so"
     tell(["ninja", "-C", str(folder), target])
-    return folder / target
+    return folder, target
 
 
-def arm(path, name, options):
+def arm(built, name, options):
     """Its options are those that it was built with, also such as it does not tell itself."""
-    made = arms.arm_of_file(name, "hakmem", str(path), arms.build_info)
+    made = arms.arm_of_file(name, "hakmem", str(Path(*built)), arms.build_info)
     said = {key: value for key, value in options.items() if "/" not in value}
-    return replace(made, options=said | made.options)
+    return replace(made, options=said | made.options, built=built)
 
 
 def with_options(build, changes, say, name=None):

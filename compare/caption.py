@@ -56,6 +56,36 @@ def measures(summary):
             "is under a MiB, or whose work depends on speed, show memory in MiB, not as a ratio."]
 
 
+SMALL = 0.03  # a difference that the order of objects in a library alone may make
+
+
+def small_claims(summary):
+    """Cells of our own builds that say less than SMALL: a difference, or that there is none."""
+    own = {a["arm"] for a in summary.arms if a["kind"] == "hakmem"}
+    found = []
+    for table in (summary.time, summary.memory):
+        for (row, arm), cell in table.cells.items():
+            if arm in own and cell.verdict not in (None, stats.INCONCLUSIVE):
+                found += [(row, arm)] * (abs(cell.estimate.ratio - 1) < SMALL)
+    return found
+
+
+def layouts(summary):
+    """What the numbers owe to the order of the objects; nothing where it was not recorded."""
+    count = summary.session["plan"].get("layouts")
+    if count and count > 1:
+        return [f"Each build was linked {count} times, its objects in {count} orders. A block "
+                "takes one layout of either side, all pairs in turn; a ratio is the mean over "
+                "layouts, and its interval no narrower than a t-interval over them. The null arm "
+                "has the layout of its original in each block."]
+    small = small_claims(summary) if count == 1 else []
+    if small:
+        return [f"{len(small)} cells claim a difference, or equality, within {SMALL:.0%} of one "
+                "layout of a build: the order of its objects alone may move as much (bench-ab "
+                "takes several)."]
+    return []
+
+
 def method(summary):
     lines = [
         f"A cell is {stats.METHOD_WORDS.format(base=summary.base)}; lower is better. Marked (bold) "
@@ -68,6 +98,7 @@ def method(summary):
                      "its ratio to it is noise, and nothing smaller is a difference.")
     else:
         lines.append("There was no null arm: noise beyond 1 % would pass for a difference.")
+    lines += layouts(summary)
     if not summary.session["plan"].get(IMPORTED):
         noisy = f"{summary.noisy} of {len(summary.counted)} runs were noisy (others used the "
         quiet = summary.session["plan"]["quiet"]
@@ -120,6 +151,7 @@ def footnotes(summary):
             told.add(place)
             is_proof = record["rec"] == "proof"
             when = "the proof run" if is_proof else f"block {record['block'] + 1}"
+            when += f" of layout {record['build']}" if record.get("build") else ""
             detail = f": {record['detail']}" if record["detail"] else ""
             lines.append(f"{place[0]}, {place[1]}: {record['reason']} in {when}{detail}")
     return lines

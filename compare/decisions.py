@@ -69,12 +69,12 @@ class Claim:
 
 
 def gate(cells):
-    """`cells`: (row, metric, verdict, log ratios, delta) of every cell of the gate -> claims.
+    """`cells`: (row, metric, verdict, p-value) of every cell of the gate -> claims.
 
     A difference stands where the cell's own interval shows it and Holm upholds it."""
-    adjusted = holm([p_beyond(d, delta) for _, _, _, d, delta in cells])
+    adjusted = holm([p for *_, p in cells])
     claims = []
-    for (row, metric, alone, _, _), p in zip(cells, adjusted):
+    for (row, metric, alone, _), p in zip(cells, adjusted):
         lost = stats.is_decided(alone) and p >= ALPHA
         claims.append(Claim(row, metric, alone, stats.INCONCLUSIVE if lost else alone, p))
     return claims

@@ -9,6 +9,7 @@ import math
 
 import cells
 import histograms
+import layouts
 import worth
 from cells import Entry, Grid
 from summary import TIME
@@ -215,10 +216,35 @@ def instruction_grid(summary):
     return grid
 
 
+def layout_line(summary, table, row, arm):
+    """The ratios of each layout of an arm, and of the base's."""
+    cell = table.cells[row["workload"], arm]
+    line = [labelled(row), Entry(f"{arm}, {table.metric}", "label")]
+    if cell.fit is None:
+        return [*line, cells.cell_entry(table, row, arm), *[Entry("too few blocks", "words")] * 2]
+    sides = layouts.by_layout(cell.estimate, cell.fit)
+    return [*line, cells.cell_entry(table, row, arm),
+            *(Entry(" ".join(map(cells.ratio_text, side))) for side in sides)]
+
+
+def layout_grid(summary):
+    """What each ratio would be by one layout of a build, the other side having all of its own."""
+    grid = Grid("layouts", "By layout",
+                "The same objects in other orders; the first is as built. What differs along a "
+                f"line is what the order does, and the noise of its blocks. {LOWER}",
+                ["workload", "metric", f"ratio to {summary.base}", "by layout",
+                 f"by layout of {summary.base}"])
+    if summary.layouts > 1:
+        grid.lines = [layout_line(summary, table, row, arm) for row in summary.rows
+                      for table in (summary.time, summary.memory) for arm in summary.columns
+                      if table.cells[row["workload"], arm].estimate]
+    return grid
+
+
 def all_grids(summary):
     """Every grid that has lines, in the order of the report."""
     grids = [pair_grid(summary), ratio_grid(summary, summary.time),
-             ratio_grid(summary, summary.memory), *worth.grids(summary),
+             ratio_grid(summary, summary.memory), layout_grid(summary), *worth.grids(summary),
              timeline_grid(summary), kernel_grid(summary), *latency_grids(summary),
              instruction_grid(summary)]
     return [grid for grid in grids if grid.lines]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats as distributions
 
+import layouts
 from stats import CONFIDENCE
 
 
@@ -71,18 +72,23 @@ def blocks_needed(differences, precision):
 
 
 class RowNoise:
-    """The scores of one row: how precise its ratios to the baseline are by now."""
+    """The scores of one row: how precise its ratios to the baseline are by now.
 
-    def __init__(self, base):
-        self.base = base
+    Where builds have several layouts, what these differ in is left out: more blocks do not mend
+    it."""
+
+    def __init__(self, base, layout_count=0):
+        self.base, self.layout_count = base, layout_count
         self.logs = {}  # arm -> {block: mean log score}
+        self.builds = {}  # (arm, block) -> layout
 
     def add(self, block, scores):
-        """`scores`: (arm, score) of each run that counts."""
+        """`scores`: (arm, its layout, score) of each run that counts."""
         by_arm = {}
-        for arm, score in scores:
+        for arm, build, score in scores:
             if score > 0:
                 by_arm.setdefault(arm, []).append(math.log(score))
+                self.builds[arm, block] = build
         for arm, logs in by_arm.items():
             self.logs.setdefault(arm, {})[block] = sum(logs) / len(logs)
 
@@ -93,8 +99,16 @@ class RowNoise:
     def differences(self):
         """arm -> log ratios to the baseline, over the blocks that both have."""
         base = self.logs.get(self.base, {})
-        return {arm: [log - base[b] for b, log in logs.items() if b in base]
+        return {arm: self.freed(arm, {b: log - base[b] for b, log in logs.items() if b in base})
                 for arm, logs in self.logs.items() if arm != self.base}
+
+    def freed(self, arm, pairs):
+        """Without the effects of layouts, where the blocks can tell them."""
+        found = None
+        if self.layout_count > 1:
+            builds = {b: (self.builds[arm, b], self.builds[self.base, b]) for b in pairs}
+            found = layouts.fit(pairs, builds, self.layout_count)
+        return list((found.aligned if found else pairs).values())
 
     def widest(self):
         return max((half_width(d) for d in self.differences().values()), default=math.inf)

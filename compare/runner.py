@@ -59,7 +59,7 @@ class Runner:
         self.blocks = dict.fromkeys(range(len(rows)), 0)  # row -> blocks that count
         self.made = {}  # (row, block, attempt) -> {slot: run record}
         self.trouble = {}  # (row, block, attempt) -> why its first invalid run is that
-        self.noise_of = [RowNoise(arms[0].name) for _ in rows]
+        self.noise_of = [RowNoise(arms[0].name, len(arms[0].layouts)) for _ in rows]
         self.planned = {}  # row -> blocks that the pilot asked for
         self.closed = set()  # rows that have all their blocks
         self.spent_s = self.redone_s = 0.0
@@ -98,7 +98,7 @@ class Runner:
 
     def note_proof(self, line):
         cell = self.note_result(line)
-        self.proved.add(cell)
+        self.proved.add((cell, line["build"]))
         if line["reason"] is not None:
             self.give_up(cell)
 
@@ -127,7 +127,7 @@ class Runner:
         self.blocks[row] = block + 1
         score = self.rows[row].score
         self.noise_of[row].add(block, [
-            (run["arm"], run["metric"][score]) for run in runs
+            (run["arm"], run["build"], run["metric"][score]) for run in runs
             if (row, self.arm_of[run["arm"]]) not in self.given_up])
 
     def note_row_plan(self, line):
@@ -159,14 +159,15 @@ class Runner:
             if outcome.checksum != self.checksums.get(row.name, outcome.checksum):
                 outcome.failure = "wrong data"
 
-    def prove(self, cell):
-        row, arm = self.rows[cell[0]], self.arms[cell[1]]
+    def prove(self, cell, build):
+        row, arm = self.rows[cell[0]], self.arms[cell[1]].laid_out(build)
+        place = f"proof {build}" if build else "proof"
         probe_out = Path(self.launcher.scratch) / "probe.jsonl"
         began = time.monotonic()
         for _ in range(ATTEMPTS):
             probe_out.unlink(missing_ok=True)
             meter = noise.Meter()
-            outcome = row.measure(self.shot(row, arm, "proof", (self.tools["probe"],),
+            outcome = row.measure(self.shot(row, arm, place, (self.tools["probe"],),
                                             {"HAK_PROBE_OUT": str(probe_out)}))
             if not is_timeout(outcome.failure) or noise.invalid(meter.read()) is None:
                 break
@@ -177,13 +178,24 @@ class Runner:
         objection = proof.objection(arm, processes) if outcome.failure is None else outcome.detail
         reason = outcome.failure or ("not served" if objection else None)
         self.write({
-            "rec": "proof", "workload": row.name, "arm": arm.name, "served": reason is None,
+            "rec": "proof", "workload": row.name, "arm": arm.name, "build": build,
+            "served": reason is None,
             "reason": reason, "detail": objection, "exit": outcome.exit, "took_s": took_s,
             "checksum": outcome.checksum, "processes": proof.record(processes)})
 
+    def layout(self, cell, block):
+        """The number of the layout that an arm has in a block; a copy of the base has the base's:
+        what differs between the two is to be noise alone."""
+        row, arm = cell[0], self.arms[cell[1]]
+        if not arm.layouts:
+            return 0
+        base, other = self.schedule.layouts(row, block, len(arm.layouts))
+        return base if cell[1] == 0 or arm.kind == "null" else other
+
     def run(self, cell, block, attempt, slot):
         row, arm = self.rows[cell[0]], self.arms[cell[1]]
-        shot = self.shot(row, arm, (block, attempt, slot))
+        build = self.layout(cell, block)
+        shot = self.shot(row, arm.laid_out(build), (block, attempt, slot))
         meter, began = noise.Meter(), time.monotonic()
         outcome = row.measure(shot)
         heard = meter.read()
@@ -193,10 +205,11 @@ class Runner:
         where = {"workload": row.name, "arm": arm.name, "block": block, "attempt": attempt}
         hists = [{"rec": "hist", **where, "op": op, **hist} for op, hist in outcome.hists.items()]
         self.write(*hists, {
-            "rec": "run", **where, "slot": slot, "cpu": shot.cpu, "env_pad": shot.env_pad,
-            "metric": outcome.metric, "segments": outcome.segments, "took_s": round(took_s, 4),
-            "checksum": outcome.checksum, "noise": heard, "valid": outcome.failure is None,
-            "reason": outcome.failure, "detail": outcome.detail, "exit": outcome.exit})
+            "rec": "run", **where, "build": build, "slot": slot, "cpu": shot.cpu,
+            "env_pad": shot.env_pad, "metric": outcome.metric, "segments": outcome.segments,
+            "took_s": round(took_s, 4), "checksum": outcome.checksum, "noise": heard,
+            "valid": outcome.failure is None, "reason": outcome.failure,
+            "detail": outcome.detail, "exit": outcome.exit})
 
     # ---- blocks ----
 
@@ -292,11 +305,12 @@ class Runner:
     # ---- the phases ----
 
     def prove_all(self):
-        cells = self.cells()
-        for done, cell in enumerate(cells):
-            if cell not in self.proved:
-                self.show("proof", done, len(cells), cell)
-                self.prove(cell)
+        wanted = [(cell, build) for cell in self.cells()
+                  for build in range(len(self.arms[cell[1]].layouts) or 1)]
+        for done, (cell, build) in enumerate(wanted):
+            if (cell, build) not in self.proved and cell not in self.given_up:
+                self.show("proof", done, len(wanted), cell)
+                self.prove(cell, build)
 
     def measure_all(self):
         """Round after round: in each, one block of every row that is still open."""

@@ -6,9 +6,12 @@ a block compares neighbours in time; a round has one block of each row that is s
 order. The order of the arms is a Williams square (Williams 1949) with shuffled rows and names: over
 its rows each arm takes each position, and follows each other arm, equally often. With few arms a
 block may be a palindrome instead (ABBA, BAAB): each arm runs twice, at the same mean position, so
-that a drift of the machine cancels within the block. Everything follows from the seed and the
-numbers of round and row, not from what ran before: a session that was killed goes on in the same
-order.
+that a drift of the machine cancels within the block. Where builds have several layouts, a block
+takes one of each side. Of N blocks that follow each other each layout is in one, in random order;
+of N times N each pair is in one: so what the layouts of either side differ in can be told from what
+the other's do, and neither is tied to a place in the square. Everything follows from the seed and
+the numbers of round and row, not from what ran before: a session that was killed goes on in the
+same order.
 """
 
 import random
@@ -37,6 +40,13 @@ class Schedule:
         """The rows of round `number`, shuffled."""
         rows = sorted(rows)
         return self.draw("rows", number).sample(rows, len(rows))
+
+    def layouts(self, row, number, count):
+        """Of the row's block `number`: (the base's layout, that of what is compared with it)."""
+        cycle, place = divmod(number, count)
+        own = self.draw("layouts", row, cycle).sample(range(count), count)[place]
+        shifts = self.draw("pairs", row, cycle // count).sample(range(count), count)
+        return own, (own + shifts[cycle % count]) % count
 
     def arms(self, row, number):
         """The arms of the row's block `number`, in the order they are to be run."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import arms
 import environment
+import linking
 import noise
 import programs
 import records
@@ -52,6 +53,7 @@ class Field:
     arms: list  # all, also those that are missing; the baseline first
     original: str | None  # what the arm `null` is a copy of
     facts: dict = field(default_factory=dict)  # more of the session record
+    layouts: int = 1  # how many times each build is linked: linking.py
 
 
 def chosen_rows(args, scratch):
@@ -100,10 +102,14 @@ def remove_left_scratch():
 
 
 def identity(line):
-    """What must agree for a session to go on: who is compared, where, and how; not how long."""
-    plan = {k: line["plan"].get(k) for k in ("mode", "base", "null_of", "design", "input_seed")}
+    """What must agree for a session to go on: who is compared, where, and how; not how long.
+
+    The layouts of an arm follow from its objects and the seed, which is not known yet."""
+    plan = {k: line["plan"].get(k) for k in
+            ("mode", "base", "null_of", "design", "input_seed", "layouts")}
     env = {k: line["env"].get(k) for k in SAME}
-    return [plan, env, line["arms"], line["workloads"], line["absent"], line.get("tools")]
+    files = [{k: v for k, v in arm.items() if k != "layouts"} for arm in line["arms"]]
+    return [plan, env, files, line["workloads"], line["absent"], line.get("tools")]
 
 
 def unfinished(out, session, seed):
@@ -151,13 +157,24 @@ def session_record(args, who, rows, absent, env, busy):
         "plan": args.plan.record() | {
             "seed": seed, "input_seed": programs.SEED, "blocks": args.blocks, "quiet": not busy,
             "findings": busy, "base": who.arms[0].name, "null_of": who.original,
+            "layouts": who.layouts,
             "design": DESIGNS[args.plan.palindromes]},
     } | who.facts
 
 
-def open_journal(args, session, progress):
+def lay_out(who, session, folder, scratch, say):
+    """Links the layouts, by the seed of the session, or of the one in `folder` that goes on."""
+    first = records.first(folder / "runs.jsonl") if folder else session
+    who.arms = linking.with_layouts(
+        who.arms, who.original, who.layouts, first["plan"]["seed"], scratch, say)
+    session["arms"] = [a.record() for a in who.arms]
+    if folder and session["arms"] != first["arms"]:
+        raise CannotMeasure(f"{folder.name} cannot go on: its layouts come out as other files, as "
+                            "with another linker; --fresh begins another")
+
+
+def open_journal(args, session, folder, progress):
     """(folder, journal): a new one, or that of the session that was interrupted."""
-    folder = None if args.fresh else unfinished(args.out, session, args.seed)
     if folder is not None:
         try:
             journal = records.Journal(folder / "runs.jsonl")
@@ -197,8 +214,10 @@ def measure(args, who, scratch, progress):
     refuse_unclear_names(who.arms)
     busy = look_for_quiet(args, progress.say)
     env = environment.capture(args.build)
-    folder, journal = open_journal(
-        args, session_record(args, who, rows, absent, env, busy), progress)
+    session = session_record(args, who, rows, absent, env, busy)
+    folder = None if args.fresh else unfinished(args.out, session, args.seed)
+    lay_out(who, session, folder, scratch, progress.say)
+    folder, journal = open_journal(args, session, folder, progress)
     seed = journal.lines[0]["plan"]["seed"]
     present = [a for a in who.arms if a.path]
     tools = {name: os.path.abspath(path) for name, path in

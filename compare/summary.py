@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import decisions
 import histograms
+import layouts
 import stats
 import warmup
 from counted import Counted, block_of
@@ -35,6 +36,7 @@ class Cell:
     values: dict = field(default_factory=dict)  # (machine, block) -> raw value
     pairs: dict = field(default_factory=dict)  # (machine, block) -> ln(value / the baseline's)
     superiority: decisions.Superiority | None = None  # over the baseline
+    fit: layouts.Fit | None = None  # what the builds' layouts do, where there are several
 
 
 @dataclass
@@ -63,6 +65,7 @@ class Summary:
         plan = self.session["plan"]
         self.mode = plan.get("mode", "compare")
         self.base, self.seed, self.original = plan["base"], plan["seed"], plan["null_of"]
+        self.layouts = plan.get("layouts", 1)
         self.columns = [a["arm"] for a in self.arms if a["arm"] not in (self.base, "null")]
         self.proofs = [r for r in records if r["rec"] == "proof"]
         self.select(records)
@@ -82,6 +85,8 @@ class Summary:
         for run in self.counted:
             if run["valid"]:
                 self.good[run["workload"]].append(run)
+        self.builds = {(r["workload"], r["arm"], block_of(r)): r.get("build", 0)
+                       for r in self.counted}
         held = {name: {block_of(r) for r in runs} for name, runs in self.good.items()}
         self.row_blocks = {name: len(blocks) for name, blocks in held.items()}
         self.blocks = max([len(choice.whole), *self.row_blocks.values()])
@@ -166,12 +171,19 @@ class Summary:
                      if belongs(r) and r["workload"] in table.delta]
             table.most[label] = len(names)
             for place, arm in enumerate(self.columns):
-                rows = [table.cells[name, arm].pairs for name in names
+                held = [table.cells[name, arm] for name in names
                         if table.cells[name, arm].estimate]
-                if rows:
+                if held:
                     seed = [self.seed, len(self.rows), place]
-                    table.means[label, arm] = stats.geometric_mean_ratio(rows, seed), len(rows)
+                    table.means[label, arm] = self.mean(held, seed), len(held)
         return table
+
+    def mean(self, held, seed):
+        """The geometric mean of the ratios of cells of several rows."""
+        rows = [cell.pairs for cell in held]
+        if self.layouts == 1:
+            return stats.geometric_mean_ratio(rows, seed)
+        return layouts.geometric_mean_ratio(rows, [cell.fit for cell in held], seed)
 
     @staticmethod
     def pairs(table, row, arm, base):
@@ -195,9 +207,18 @@ class Summary:
             cell = table.cells[row, arm]
             cell.pairs = self.pairs(table, row, arm, self.base)
             if cell.pairs:
-                cell.estimate = stats.row_ratio(cell.pairs, [self.seed, place, number + 1])
+                cell.estimate = self.ratio(cell, row, arm, [self.seed, place, number + 1])
                 cell.verdict = stats.verdict(cell.estimate, delta, table.metric)
                 cell.superiority = decisions.superiority(list(cell.pairs.values()))
+
+    def ratio(self, cell, row, arm, seed):
+        """The ratio of a cell to the baseline, over blocks, and over layouts where there are."""
+        if self.layouts == 1:
+            return stats.row_ratio(cell.pairs, seed)
+        builds = {block: tuple(self.builds[row, name, block] for name in (arm, self.base))
+                  for block in cell.pairs}
+        cell.fit = layouts.fit(cell.pairs, builds, self.layouts)
+        return layouts.row_ratio(cell.pairs, cell.fit, seed)
 
     def claims(self, arm):
         """What the arm's differences come to when all its cells are judged together."""
@@ -205,10 +226,17 @@ class Summary:
         for table in (self.time, self.memory):
             for row, delta in table.delta.items():
                 cell = table.cells[row, arm]
-                if cell.estimate and cell.estimate.n >= stats.LEAST_BLOCKS:
-                    judged.append((row, table.metric, cell.verdict,
-                                   list(cell.pairs.values()), delta))
+                if cell.estimate and not math.isnan(cell.estimate.low):
+                    judged.append((row, table.metric, cell.verdict, self.p_beyond(cell, delta)))
         return decisions.gate(judged)
+
+    @staticmethod
+    def p_beyond(cell, delta):
+        """By blocks, and no smaller than by layouts where there are several."""
+        if cell.fit is None:
+            return decisions.p_beyond(list(cell.pairs.values()), delta)
+        return max(decisions.p_beyond(list(cell.fit.aligned.values()), delta),
+                   layouts.p_beyond(cell.estimate, cell.fit, delta))
 
     def calibrated(self):
         """metric -> how often copies of one library were called different.

@@ -114,10 +114,11 @@ def false_differences(summary):
 
 
 def calibration_grid(summary):
+    beside = "; what layouts differ in comes on top" if summary.layouts > 1 else ""
     grid = Grid("calibration", "What noise does",
                 f"{false_differences(summary)} The same file twice. Delta: the smallest difference "
                 "that is called one. Smallest effect: the least true one that these blocks find "
-                "four times in five.".strip(),
+                f"four times in five{beside}.".strip(),
                 ["workload", "time: null ratio", "delta", "smallest effect",
                  "memory: null ratio", "delta", "smallest effect", "n"])
     for row in summary.rows:

@@ -11,6 +11,11 @@ import decisions
 import stats
 
 
+def judged(row, verdict, log_ratios, delta=0.01):
+    """A cell as a gate takes it."""
+    return row, "time", verdict, decisions.p_beyond(log_ratios, delta)
+
+
 class Holm(unittest.TestCase):
     def test_adjusts_as_in_the_textbook(self):
         adjusted = decisions.holm([0.01, 0.04, 0.03, 0.005])
@@ -23,16 +28,16 @@ class Holm(unittest.TestCase):
         red = 0
         for seed in range(300):
             rng = np.random.default_rng(seed)
-            cells = [(str(k), "time", "slower", rng.normal(math.log1p(0.01), 0.02, 15), 0.01)
+            cells = [judged(str(k), "slower", rng.normal(math.log1p(0.01), 0.02, 15))
                      for k in range(20)]  # at the edge of delta, and each told a difference
             red += any(stats.is_decided(claim.verdict) for claim in decisions.gate(cells))
         self.assertLess(red / 300, 0.05)
 
     def test_a_gate_upholds_what_is_clear_and_drops_what_one_cell_among_many_shows(self):
         rng = np.random.default_rng(2)
-        clear = ("a", "time", "slower", rng.normal(0.2, 0.01, 15), 0.01)
-        weak = ("b", "time", "slower", [0.03, 0.02, 0.05, 0.04, 0.06, 0.012, 0.07], 0.01)
-        rest = [(str(k), "time", "inconclusive", rng.normal(0, 0.05, 15), 0.01) for k in range(9)]
+        clear = judged("a", "slower", rng.normal(0.2, 0.01, 15))
+        weak = judged("b", "slower", [0.03, 0.02, 0.05, 0.04, 0.06, 0.012, 0.07])
+        rest = [judged(str(k), "inconclusive", rng.normal(0, 0.05, 15)) for k in range(9)]
         words = [claim.verdict for claim in decisions.gate([clear, weak, *rest])]
         self.assertEqual(words[:2], ["slower", "inconclusive"])
         self.assertEqual(decisions.gate([weak])[0].verdict, "slower")

@@ -324,7 +324,7 @@ class Precision(unittest.TestCase):
     def row(self, deviation, blocks, seed=3):
         draw, row = random.Random(seed), RowNoise("base")
         for block in range(blocks):
-            row.add(block, [("base", 10.0), ("arm", 9.0 * (1 + draw.gauss(0, deviation)))])
+            row.add(block, [("base", 0, 10.0), ("arm", 0, 9.0 * (1 + draw.gauss(0, deviation)))])
         return row
 
     def test_a_difference_of_ten_percent_does_not_make_a_row_noisy(self):
