@@ -121,8 +121,8 @@ def per_live_byte(timeline, base_kib, own_kib):
     found = {"rss_at_peak_live_kib": rss}
     if live >= LEAST_LIVE_B and base_kib is not None:
         found["overhead_at_peak_live"] = round((rss - own_kib) * 1024 / live, 4)
-    if live >= LEAST_LIVE_B and usable >= live:  # else the allocator does not say
-        found["internal_fragmentation"] = round(usable / live, 4)
+    if live >= LEAST_LIVE_B and usable > 0:  # else the allocator does not say
+        found["internal_fragmentation"] = round(max(1, usable / live), 4)  # not read at once
     return found
 
 

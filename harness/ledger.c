@@ -207,13 +207,22 @@ static void raise_peak(struct ledger_page *page, unsigned long long live) {
         continue;
 }
 
-static unsigned long long usable_of(void *block) {
-    return behind.malloc_usable_size ? behind.malloc_usable_size(block) : 0;
+/* The allocator may allocate to answer, as gperftools does for the first one: not for the program.
+ */
+static __attribute__((tls_model("initial-exec"))) _Thread_local bool is_asking;
+
+/* At least `size`, whatever an allocator says before it has begun; 0 from one that cannot say. */
+static unsigned long long usable_of(void *block, size_t size) {
+    if (!behind.malloc_usable_size) return 0;
+    is_asking = true;
+    size_t bytes = behind.malloc_usable_size(block);
+    is_asking = false;
+    return bytes > size ? bytes : size;
 }
 
 /* The block is the program's from now on. Twice is once: allocators may call themselves. */
 static void *enter(void *block, size_t size) {
-    if (!block || !is_counting()) return block;
+    if (!block || is_asking || !is_counting()) return block;
     struct ledger_page *page = &own->ledger->page;
     atomic_ullong *slot = slot_of(own->ledger, block, true);
     if (!slot) {
@@ -227,7 +236,7 @@ static void *enter(void *block, size_t size) {
     if (!before) {
         add(&page->live_blocks, 1);
         add(&page->entered, 1);
-        add(&page->usable_bytes, usable_of(block));
+        add(&page->usable_bytes, usable_of(block, size));
     }
     raise_peak(page, live);
     return block;
@@ -241,10 +250,10 @@ struct leaving {
 
 /* Before the block goes back. */
 static struct leaving take(void *block) {
-    if (!block || !is_counting()) return (struct leaving){0};
+    if (!block || is_asking || !is_counting()) return (struct leaving){0};
     atomic_ullong *slot = slot_of(own->ledger, block, false);
     unsigned long long entry = slot ? atomic_exchange(slot, 0) : 0;
-    return (struct leaving){entry, entry ? usable_of(block) : 0};
+    return (struct leaving){entry, entry ? usable_of(block, entry - 1) : 0};
 }
 
 static void strike(struct leaving block) {

@@ -158,18 +158,30 @@ static bool read_rollup(pid_t process, uint64_t *value) {
     return value[RSS] > 0;
 }
 
-static void add_family(uint64_t *value) {
+/* Whether the family is still what it was: a process that came or went meanwhile changed what the
+ * pages of the others count, and a sum over before and after would have some of them twice. */
+static bool is_family(size_t count) {
+    pid_t now[MAX_FAMILY];
+    return family_of(sampler.child, now, MAX_FAMILY) == count &&
+           memcmp(now, sampler.family, count * sizeof *now) == 0;
+}
+
+/* Adds its `count` members, listed before the child was read. */
+static void add_family(uint64_t *value, size_t count) {
+    uint64_t sum[PROC_FIELDS] = {0};
     value[PROCESSES] = 1;
     value[OTHERS] = 0;
-    size_t count = family_of(sampler.child, sampler.family, MAX_FAMILY);
     for (size_t i = 0; i < count; i++) {
         uint64_t more[PROC_FIELDS];
-        if (!read_rollup(sampler.family[i], more)) continue;
-        value[PSS] += more[PSS];
-        value[PSS_SHMEM] += more[PSS_SHMEM];
-        value[OTHERS] += more[PRIVATE_CLEAN] + more[PRIVATE_DIRTY];
-        value[PROCESSES]++;
+        if (!read_rollup(sampler.family[i], more)) return;
+        for (int f = 0; f < PROC_FIELDS; f++)
+            sum[f] += more[f];
     }
+    if (count == 0 || !is_family(count)) return;
+    value[PSS] += sum[PSS];
+    value[PSS_SHMEM] += sum[PSS_SHMEM];
+    value[OTHERS] = sum[PRIVATE_CLEAN] + sum[PRIVATE_DIRTY];
+    value[PROCESSES] += count;
 }
 
 static void read_ledger(uint64_t *value) {
@@ -201,10 +213,11 @@ void sampler_tick(void) {
     struct sample *sample = &sampler.samples[sampler.count];
     sample->t_ms = now_ms() - sampler.begin_ms;
     read_ledger(sample->value);
+    size_t family = family_of(sampler.child, sampler.family, MAX_FAMILY);
     if (read_rollup(sampler.child, sample->value)) {
         sample->value[LEDGER] = ledger_kib();
         if (!sample->value[PSS_SHMEM]) forget_ledger(sample->value);
-        add_family(sample->value);
+        add_family(sample->value, family);
         if (sampler.taken++ % MAPS_EVERY == 0) sampler.vmas = line_count(sampler.maps_path);
         sample->value[VMAS] = sampler.vmas;
         sampler.count++;

@@ -269,6 +269,19 @@ class Runs(Folder):
             metric = memory.measure(row, self.arm, shot, LEDGER)["metric"]
             self.assertTrue(low <= metric["internal_fragmentation"] <= high, (arm, metric))
 
+    def test_every_peer_that_is_installed_is_followed(self):
+        """tcmalloc allocates when it is first asked for a size."""
+        row = Workload("live", (RANDOM_LIVE, "50000", "64", "42", "--json"), 20, rest_s=0)
+        peers = [arm for arm in arms.peers(support.COMPARE / "allocators.toml", {}) if arm.path]
+        self.assertTrue(peers)
+        for arm in peers:
+            with self.subTest(arm=arm.name):
+                shot = dataclasses.replace(self.shot, preloads=(arm.path,))
+                record = memory.measure(row, arm, shot, LEDGER)
+                self.assertIsNone(record["reason"])
+                self.assertGreaterEqual(record["metric"]["internal_fragmentation"], 1)
+                self.assertGreaterEqual(record["metric"]["peak_live_b"], 50000 * 64)
+
     def test_a_workload_ends_with_what_it_retains(self):
         row = Workload("live", (RANDOM_LIVE, "50000", "64", "42", "--json"), 20)
         record = self.measure(row, rest_s=0.15)
