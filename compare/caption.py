@@ -253,6 +253,9 @@ def failures(summary):
     for place, cell in summary.time.cells.items():
         if cell.words:
             words.setdefault(cell.words, []).append(place)
+    for place, record in summary.mem.items():
+        if record.get("reason"):
+            words.setdefault(record["reason"] + " when sampled", []).append(place)
     if not words:
         return "Every cell has its number: nothing failed."
     return "Cells without a number: " + ", ".join(

@@ -109,9 +109,12 @@ def timeline_grid(summary):
             line = [labelled(row), Entry(title, "label")]
             for arm in arms:
                 value = said.get(arm)
-                absent = Entry("not said", "words") if records[arm] else None
-                line.append(Entry(value) if value else
-                            absent or words_or_missing(summary, row, arm))
+                if value:
+                    line.append(Entry(value))
+                elif records[arm]:
+                    line.append(Entry(records[arm].get("reason") or "not said", "words"))
+                else:
+                    line.append(words_or_missing(summary, row, arm))
             grid.lines.append(line)
     return grid
 

@@ -243,11 +243,12 @@ def measure(args, who, scratch, progress):
 
 
 def failures(summary):
-    """Cells of our own arms, and of copies of them, that hold words."""
+    """Cells of our own arms, and of copies of them, that hold words, or failed when sampled."""
     own = {a["arm"] for a in summary.arms if a["kind"] in ("hakmem", "null")}
     if summary.mode == "ablate":  # what the build refuses is no failure of it
         own -= {a["arm"] for a in summary.arms if a["missing"]}
-    return [place for place in summary.words if place[1] in own]
+    sampled = [place for place, record in summary.mem.items() if record.get("reason")]
+    return [place for place in [*summary.words, *sampled] if place[1] in own]
 
 
 def interrupt(*_):

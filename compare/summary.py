@@ -110,7 +110,7 @@ class Summary:
         for arm in self.arms:
             if arm["missing"]:
                 words |= {(row["workload"], arm["arm"]): "missing" for row in self.rows}
-        for record in [*self.proofs, *self.counted, *self.mem.values()]:
+        for record in [*self.proofs, *self.counted]:
             if record.get("reason"):
                 words.setdefault((record["workload"], record["arm"]), record["reason"])
         return words

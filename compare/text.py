@@ -105,6 +105,8 @@ def single_lines(summary):
     """What was measured once, or added up: one value each, in the column of medians."""
     blank = [""] * 9
     for (row, arm), record in sorted(summary.mem.items()):
+        if record.get("reason"):
+            yield ["memory over time", row, "", arm, 0, "", *blank[1:], record["reason"]]
         for key, value in sorted(record["metric"].items()):
             unit = "KiB" if key.endswith("_kib") else "B" if key.endswith("_b") else ""
             yield [key, row, unit, arm, 1, "" if value is None else f"{value:.6g}", *blank]

@@ -7,8 +7,11 @@ import unittest
 
 import support
 
+import caption
+import grids
 import records
 import stats
+import text
 from summary import Summary
 
 SEED = 11
@@ -121,6 +124,14 @@ class Counting(unittest.TestCase):
         summary = Summary(self.lines() + said)
         self.assertEqual(summary.mem["long", "base"], said[0])
         self.assertEqual(summary.insn["long", "base"], said[1])
+
+    def test_a_failure_when_sampled_is_told_and_leaves_the_timed_cells_their_numbers(self):
+        lost = support.timeline_line("long", "twice") | {"reason": "crash SIGSEGV", "metric": {}}
+        summary = Summary(self.lines() + [support.timeline_line("long", "base"), lost])
+        self.assertIsNone(summary.time.cells["long", "twice"].words)
+        self.assertIn("1 crash SIGSEGV when sampled", caption.failures(summary))
+        self.assertIn("crash SIGSEGV", grids.timeline_grid(summary).lines[0][-1].text)
+        self.assertIn(",crash SIGSEGV", text.comma_separated(summary))
 
     def test_a_machine_has_blocks_of_its_own(self):
         rng = random.Random(SEED)
