@@ -19,6 +19,7 @@
  * 127 the program could not be started, 128 + n ended by signal n.
  */
 #define _GNU_SOURCE
+#include "harness/family.h"
 #include "harness/ledger.h"
 #include "harness/sampler.h"
 
@@ -270,20 +271,13 @@ static void wait_for_end(pid_t child, const sigset_t *signals, double begin, str
     end->wall_s = seconds_now() - begin;
 }
 
-/* Those that the kernel lists; without its list (CONFIG_PROC_CHILDREN), none. */
+/* Those that the kernel lists; without its list (CONFIG_PROC_CHILDREN), none. What does not fit
+ * waits for the next round. */
 static void kill_children(void) {
-    char text[4096];
-    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    ssize_t got = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[got > 0 ? got : 0] = '\0';
-    char *next;
-    for (char *at = text; *at; at = next) {
-        long pid = strtol(at, &next, 10);
-        if (next == at || *next != ' ') break; /* the end, or a number that was cut */
-        kill((pid_t)pid, SIGKILL);
-    }
+    pid_t found[64];
+    size_t count = children_of(getpid(), found, sizeof found / sizeof *found);
+    for (size_t i = 0; i < count; i++)
+        kill(found[i], SIGKILL);
 }
 
 /*
