@@ -76,6 +76,15 @@ def words_or_missing(summary, row, arm):
     return Entry(cell.words if cell and cell.words else "not measured", "words")
 
 
+def recorded(summary, row, arm, record, value):
+    """`value` from the record that an arm has of its own for a row, or why there is none."""
+    if record is None:
+        return words_or_missing(summary, row, arm)
+    if record.get("reason") or not value:
+        return Entry(record.get("reason") or "not said", "words")
+    return Entry(value)
+
+
 RETAINED = (("peak RSS", "peak_rss_kib"), ("mean RSS", "mean_rss_kib"),
             ("retained 0.1 s", "retained_100ms_kib"), ("retained 1 s", "retained_1s_kib"),
             ("retained 5 s", "retained_5s_kib"), ("peak of live bytes", "peak_live_b"),
@@ -107,24 +116,18 @@ def timeline_grid(summary):
             if not any(said.values()):
                 continue
             line = [labelled(row), Entry(title, "label")]
-            for arm in arms:
-                value = said.get(arm)
-                if value:
-                    line.append(Entry(value))
-                elif records[arm]:
-                    line.append(Entry(records[arm].get("reason") or "not said", "words"))
-                else:
-                    line.append(words_or_missing(summary, row, arm))
+            line += [recorded(summary, row, arm, record, said.get(arm))
+                     for arm, record in records.items()]
             grid.lines.append(line)
     return grid
 
 
 def call_count(metric):
-    return cells.grouped(metric["calls"])
+    return cells.grouped(metric["calls"]) if metric else None
 
 
 def given_back(metric):
-    return cells.mebibytes((metric["unmap_b"] + metric["purge_b"]) / 1024)
+    return cells.mebibytes((metric["unmap_b"] + metric["purge_b"]) / 1024) if metric else None
 
 
 def kernel_grid(summary):
@@ -143,13 +146,8 @@ def kernel_grid(summary):
             continue
         for title, said in (("calls", call_count), ("given back", given_back)):
             line = [labelled(row), Entry(title, "label")]
-            for arm, record in records.items():
-                if record is None:
-                    line.append(words_or_missing(summary, row, arm))
-                elif record["reason"]:
-                    line.append(Entry(record["reason"], "words"))
-                else:
-                    line.append(Entry(said(record["metric"])))
+            line += [recorded(summary, row, arm, record, said(record["metric"] if record else {}))
+                     for arm, record in records.items()]
             grid.lines.append(line)
     return grid
 
@@ -195,6 +193,14 @@ def latency_grids(summary):
         yield grid
 
 
+def per_operation(record):
+    """In all, and of the allocator where that was told apart; None without a count."""
+    if record is None or record.get("reason"):
+        return None
+    inside = record.get("allocator_per_op")
+    return cells.number(record["per_op"]) + (f" ({cells.number(inside)})" if inside else "")
+
+
 def instruction_grid(summary):
     arms = [summary.base, *summary.columns]
     grid = Grid("instructions", "Instructions",
@@ -205,17 +211,9 @@ def instruction_grid(summary):
         records = {arm: summary.insn.get((row["workload"], arm)) for arm in arms}
         if not any(records.values()):
             continue
-        line = [labelled(row)]
-        for arm, record in records.items():
-            if record is None:
-                line.append(words_or_missing(summary, row, arm))
-            elif record.get("reason"):
-                line.append(Entry(record["reason"], "words"))
-            else:
-                inside = record.get("allocator_per_op")
-                shown = cells.number(record["per_op"])
-                line.append(Entry(shown + (f" ({cells.number(inside)})" if inside else "")))
-        grid.lines.append(line)
+        line = [recorded(summary, row, arm, record, per_operation(record))
+                for arm, record in records.items()]
+        grid.lines.append([labelled(row), *line])
     return grid
 
 
