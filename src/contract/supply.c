@@ -35,11 +35,6 @@ bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls) {
     return false;
 }
 
-static void put_word(struct hak_bin *bin, const struct hak_slab *slab, unsigned first,
-                     uint64_t bits) {
-    hak_bin_put_word(bin, hak_slab_block(slab, first), slab->stride, bits);
-}
-
 unsigned hak_supply_from_bits(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     struct hak_heap *heap = &tc->heap;
     unsigned count = 0;
@@ -47,7 +42,7 @@ unsigned hak_supply_from_bits(struct hak_tcache *tc, hak_class_t cls, unsigned w
     while (count < want && (slab = hak_heap_listed(heap, cls)) != NULL) {
         unsigned first;
         uint64_t bits = hak_heap_take_word(heap, slab, want - count, &first);
-        put_word(&tc->bins[cls], slab, first, bits);
+        hak_bin_put_word(&tc->bins[cls], hak_slab_block(slab, first), slab->stride, bits);
         count += hak_bits_count(bits);
     }
     return count;
