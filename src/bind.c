@@ -58,8 +58,8 @@ bool hak_spans_check(hak_report_fn report, void *arg) {
     return SPANS.check(report, arg);
 }
 
-void hak_spans_after_fork(void) {
-    SPANS.after_fork();
+void hak_spans_after_fork(bool in_disorder) {
+    SPANS.after_fork(in_disorder);
 }
 
 /* -Drefill_delay: a slowdown of known size, to see whether a comparison finds it. */
@@ -191,9 +191,9 @@ bool hak_large_check(hak_report_fn report, void *arg) {
     return BIG.check(report, arg) && l25_holds;
 }
 
-void hak_large_after_fork(void) {
-    L25.after_fork();
-    BIG.after_fork();
+void hak_large_after_fork(bool in_disorder) {
+    L25.after_fork(in_disorder);
+    BIG.after_fork(in_disorder);
 }
 
 int hak_bind_check(void) {

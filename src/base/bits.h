@@ -29,6 +29,11 @@ HAK_INLINE size_t hak_round_up(size_t n, size_t unit) {
     return (n + unit - 1) & ~(unit - 1);
 }
 
+/* Rounds down to a multiple of `unit`, a power of two. */
+HAK_INLINE size_t hak_round_down(size_t n, size_t unit) {
+    return n & ~(unit - 1);
+}
+
 /* Smallest shift with (1 << shift) >= n; n from 1 to 2^63. */
 HAK_INLINE unsigned hak_log2_up(size_t n) {
     return n <= 1 ? 0 : 64u - (unsigned)__builtin_clzll((unsigned long long)n - 1);

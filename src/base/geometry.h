@@ -88,16 +88,29 @@ _Static_assert(HAK_BIN_BYTES == HAK_ALIGN_BYTES, "linear classes: a rounded size
 #define HAK_HEAP_ID_NONE   HAK_HEAP_ID_MAX       /* of threads without a heap: matches no tag */
 #define HAK_HEAP_ID_ORPHAN (HAK_HEAP_ID_MAX - 1) /* of slabs without a heap */
 
-/* The address window that slabs are placed in (meta/tagmap.h): 2^shift bytes from WINDOW_BASE. Its
- * first part is left alone: non-PIE programs, MAP_32BIT and JVMs want it. Under ASan and TSan the
- * window lies in the memory that they leave to the program. */
-#define HAK_WINDOW_BASE       (HAK_UNDER_ASAN ? (uintptr_t)1 << 45 : (uintptr_t)0)
-#define HAK_WINDOW_SHIFT_MIN  34
-#define HAK_WINDOW_SHIFT      (HAK_UNDER_TSAN ? 38 : 40)
-#define HAK_WINDOW_SHIFT_MAX  (HAK_UNDER_TSAN ? 38 : 44)
-#define HAK_WINDOW_SKIP_BYTES ((uintptr_t)1 << 32)
-#define HAK_WINDOW_SKIP_SHIFT 36 /* skipped where the window is at least twice as large */
-_Static_assert(HAK_WINDOW_SHIFT_MIN < HAK_WINDOW_SHIFT, "the smallest window is the fallback");
+/* The address window that spans are placed in (meta/tagmap.h): from WINDOW_BASE up, 2^44 bytes at
+ * most, and a quarter of the address space where that is small. Its first part is left alone:
+ * non-PIE programs and MAP_32BIT want it. The first span lies at random in the START_BYTES behind
+ * it: the map begins at the window's base, so a larger range would cost each process a larger map.
+ * Under ASan and TSan everything lies in the memory that they leave to the program. */
+#define HAK_WINDOW_BASE        (HAK_UNDER_ASAN ? (uintptr_t)1 << 45 : (uintptr_t)0)
+#define HAK_WINDOW_SHIFT_MAX   (HAK_UNDER_TSAN ? 38 : 44)
+#define HAK_WINDOW_SHIFT_MIN   34
+#define HAK_WINDOW_SKIP_BYTES  ((uintptr_t)1 << 32)
+#define HAK_WINDOW_START_BYTES ((uintptr_t)1 << 32)
+_Static_assert(((uintptr_t)1 << HAK_WINDOW_SHIFT_MIN) >
+                   HAK_WINDOW_SKIP_BYTES + HAK_WINDOW_START_BYTES,
+               "the smallest window has room behind its first span");
+
+/* The tag map and the table of span headers grow in place, at an address chosen at random where
+ * nothing else is placed: the second quarter of the address space. */
+#define HAK_REGION_BASE(address_shift)                                                             \
+    (HAK_UNDER_ASAN   ? ((uintptr_t)1 << 45) + ((uintptr_t)1 << 44)                                \
+     : HAK_UNDER_TSAN ? (uintptr_t)1 << 38                                                         \
+                      : (uintptr_t)1 << ((address_shift)-2))
+#define HAK_REGION_BYTES(address_shift)                                                            \
+    ((uintptr_t)1 << (HAK_UNDER_ASAN ? 44 : HAK_UNDER_TSAN ? 38 : (address_shift)-2))
+#define HAK_REGION_STEP_BYTES ((size_t)1 << 16) /* the least that one grows by */
 
 /* Metadata: every span has a header of this size, recycled only as a span header, so that a late
  * reader of a released span finds the fields of another span, never other data. */

@@ -85,8 +85,12 @@
 /* Pages asked about at a time: a byte of stack each. */
 #define HAK_ZERO_PAGES ((size_t)2048)
 
-/* Spins on a lock before the thread gives its slice away. */
+/* Looks at a held lock before the thread sleeps until it is released: about the time of a critical
+ * section. */
 #define HAK_LOCK_SPINS 64u
+
+/* Random addresses tried for the tag map before the process is told that memory is out. */
+#define HAK_REGION_TRIES 16u
 
 /* Mid pages: a page should hold about this many blocks, so that few are left over. */
 #define HAK_MID_PAGE_BLOCKS 8u

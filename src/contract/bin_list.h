@@ -107,6 +107,14 @@ HAK_INLINE unsigned hak_bin_count(const struct hak_bin *bin) {
     return bin->capacity - (unsigned)bin->credit;
 }
 
+/* The bin of a thread that vanished in a fork, perhaps between the two stores of a push or a pop:
+ * makes the count what the list holds. */
+HAK_INLINE void hak_bin_mend(struct hak_bin *bin) {
+    bin->credit = bin->capacity;
+    for (void *block = bin->list; block != NULL; block = *(void **)block)
+        bin->credit--;
+}
+
 /* The block below `block` in the bin, or the top one for NULL; NULL at the end. */
 HAK_INLINE void *hak_bin_next(const struct hak_bin *bin, void *block, unsigned index) {
     (void)index;

@@ -42,8 +42,11 @@ typedef void hak_spans_stats_fn(struct hak_stats *out);
 /* Walks every invariant; true when all hold. */
 typedef bool hak_spans_check_fn(hak_report_fn report, void *arg);
 
-/* The child of a fork: locks are open again. */
-typedef void hak_spans_after_fork_fn(void);
+/* The child of a fork, before it has a second thread: opens the module's locks. `in_disorder`:
+ * another thread may have been in the middle of a call; then sums and lists are made anew from what
+ * changes by single stores. Otherwise nothing else is written, since each page written is copied.
+ */
+typedef void hak_spans_after_fork_fn(bool in_disorder);
 
 struct hak_span_ops {
     const char *name;

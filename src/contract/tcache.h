@@ -18,7 +18,8 @@ struct hak_tcache {
     struct hak_bin bins[HAK_BINS]; /* first: a tag is an offset from here */
     uint32_t tag;                  /* of the heap; HEAP_ID_NONE's without one */
     bool is_live;                  /* a thread's own; 0 for the three shared empty ones */
-    uintptr_t slots;               /* copies of hak_tagmap, on a line that is hot anyway */
+    uintptr_t
+        slots; /* copies of hak_tagmap, on a line that is hot anyway; slots as of the last fill */
     struct hak_tag_entry *entries;
     uint32_t wide_bytes;     /* that bins of slab classes may hold beyond their first capacities */
     uint32_t span_bin_bytes; /* that the bins of whole spans may hold now */
@@ -33,7 +34,9 @@ struct hak_tcache {
     hak_class_t watch_hand;  /* the bin that is drained next; HAK_CLASSES: none is left */
     uint64_t
         watch_used[HAK_BINS / HAK_WORD_BITS]; /* classes that malloc was asked for since then */
-    void *bin_memory;                /* of the refill module; kept when the cache is used again */
+    void *bin_memory; /* of the refill module; kept when the cache is used again */
+    bool is_used;     /* by a thread that has not ended; under the threads' lock */
+    uint32_t forks;   /* before that thread took it: fewer than now, it has vanished */
     struct hak_tcache *next_created; /* all caches ever made; constant after publication */
     struct hak_tcache *next_idle;
     struct hak_heap heap;

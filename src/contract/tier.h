@@ -52,7 +52,8 @@ typedef void hak_tier_thread_exit_fn(struct hak_tcache *tc);
 typedef size_t hak_tier_purge_fn(enum hak_purge how, size_t bytes_max);
 typedef void hak_tier_stats_fn(struct hak_stats *out);
 typedef bool hak_tier_check_fn(hak_report_fn report, void *arg);
-typedef void hak_tier_after_fork_fn(void);
+/* As the span source's. */
+typedef void hak_tier_after_fork_fn(bool in_disorder);
 
 struct hak_tier_ops {
     const char *name;

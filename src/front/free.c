@@ -12,19 +12,33 @@
 static void free_remote(struct hak_slab *slab, void *block) {
     struct hak_tcache *tc = hak_thread_cache();
     if (hak_likely(tc != NULL)) {
+        hak_heap_enter(&tc->heap);
         hak_remote_free(&tc->heap, slab, block);
+        hak_heap_leave(&tc->heap);
         hak_misuse_check(tc);
         return;
     }
     unsigned index = hak_slab_index(slab, block);
     uint64_t bit = hak_slab_bit(index);
-    if (hak_remote_post(slab, index >> HAK_WORD_SHIFT, bit) != 0) hak_misuse_double(block);
+    hak_thread_enter(hak_tls);
+    bool was_free = hak_remote_post(slab, index >> HAK_WORD_SHIFT, bit) != 0;
+    hak_thread_leave(hak_tls);
+    if (was_free) hak_misuse_double(block);
+}
+
+/* Blocks above the slabs, of a span that the tag map knows or does not; false when freed before. */
+static bool free_large(void *block, struct hak_span *span) {
+    struct hak_tcache *tc = hak_thread_current();
+    hak_thread_enter(tc);
+    bool done = span == NULL ? hak_large_free_at(block) : hak_large_free(block, span);
+    hak_thread_leave(tc);
+    return done;
 }
 
 /* Blocks that the thread's own bins do not take. */
 static void free_elsewhere(void *block) {
     bool is_mapped = hak_tagmap_span(block) != NULL;
-    if (!is_mapped && hak_unlikely(!hak_large_free_at(block))) {
+    if (!is_mapped && hak_unlikely(!free_large(block, NULL))) {
         hak_misuse_unknown("free", block);
     } else if (is_mapped) {
         struct hak_span *span = hak_prove(block, "free");
@@ -33,7 +47,7 @@ static void free_elsewhere(void *block) {
             free_remote(hak_slab_of_span(span), block);
             return;
         }
-        if (!hak_large_free(block, span)) hak_misuse_double(block);
+        if (!free_large(block, span)) hak_misuse_double(block);
     }
     struct hak_tcache *tc = hak_tls; /* a watched thread knows already */
     if (tc->is_live) hak_purge_note(tc);
@@ -44,7 +58,9 @@ static void free_watched(struct hak_tcache *tc, void *block) {
     uintptr_t slot = hak_tagmap_slot(block);
     uint32_t offset = slot < tc->slots ? hak_tagmap_tag(block) ^ tc->tag : UINT32_MAX;
     if (offset <= HAK_BIN_OFFSET_MAX) {
+        hak_heap_enter(&tc->heap);
         bool is_cold = hak_purge_drain_cold(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT));
+        hak_heap_leave(&tc->heap);
         bool is_pushed = !is_cold && hak_bin_push_at((char *)tc->bins, offset, block);
         if (!is_pushed) hak_free_overflow(block, tc, offset);
     } else if (!hak_remote_add(&tc->heap, block)) {
@@ -68,8 +84,10 @@ static HAK_NOINLINE void free_noted(struct hak_tcache *tc) {
 }
 
 void hak_free_overflow(void *block, struct hak_tcache *tc, uintptr_t offset) {
+    hak_heap_enter(&tc->heap);
     tc->heap.counts.overflow_blocks++;
     hak_bins_overflow(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT), block);
+    hak_heap_leave(&tc->heap);
     if (hak_unlikely(tc->heap.has_released || tc->heap.misused != NULL)) free_noted(tc);
 }
 

@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * init.c: start of the process, and the child of a fork.
- *
- * Fork: the only handler runs in the child. It opens the locks (os/lock.h says why none is taken
- * before the fork) and clears what vanished senders held of the remote protocol. Other threads'
- * heaps stay as they are in the child: what they held at the fork stays out of use there.
+ * init.c: start of the process.
  */
 #include "src/front/init.h"
 
 #include "src/contract/slots.h"
+#include "src/front/fork.h"
 #include "src/front/options.h"
 #include "src/front/purge.h"
 #include "src/front/text.h"
 #include "src/front/thread.h"
-#include "src/meta/arena.h"
-#include "src/os/os.h"
-
-#include <pthread.h>
+#include "src/os/lock.h"
 
 static struct {
     struct hak_lock lock;
@@ -34,6 +28,7 @@ static bool make_all(void) {
 
 bool hak_init(void) {
     if (hak_likely(atomic_load_explicit(&init.is_done, memory_order_acquire))) return true;
+    hak_fork_init();
     hak_lock_take(&init.lock);
     bool done = atomic_load_explicit(&init.is_done, memory_order_relaxed) || make_all();
     atomic_store_explicit(&init.is_done, done, memory_order_release);
@@ -41,21 +36,13 @@ bool hak_init(void) {
     return done;
 }
 
-static void after_fork_in_child(void) {
+void hak_init_after_fork(void) {
     hak_lock_reset(&init.lock);
-    hak_purge_after_fork();
-    hak_large_after_fork();
-    hak_spans_after_fork();
-    hak_tagmap_after_fork();
-    hak_span_after_fork();
-    hak_arena_after_fork();
-    hak_thread_after_fork(); /* empties the inboxes, before anything else looks at slabs */
-    hak_heap_after_fork();
 }
 
 void hak_init_handlers(void) {
     if (atomic_exchange(&init.has_handlers, true)) return;
-    pthread_atfork(NULL, NULL, after_fork_in_child);
+    hak_fork_register();
     if (hak_options.purge_thread) hak_purge_start_thread();
     if (!hak_options.verbose) return;
     struct hak_text text = {.length = 0};

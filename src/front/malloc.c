@@ -30,11 +30,14 @@ static void *fill_and_pop(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
     hak_purge_visit(tc);
     if (hak_unlikely(hak_bin_count(bin) > 0)) return hak_bin_pop(bin); /* the visit called malloc */
+    hak_heap_enter(heap);
     unsigned count = hak_bins_fill(tc, cls, refill_want(tc, cls));
     if (hak_unlikely(heap->sender_frees >= HAK_SENDER_FLUSH_REFILL)) hak_remote_flush(heap);
     hak_misuse_check(tc);
+    hak_thread_see_map(tc);
     heap->counts.refills++;
     heap->counts.refill_blocks += count;
+    hak_heap_leave(heap);
     return count == 0 ? NULL : hak_bin_pop(bin);
 }
 
@@ -46,16 +49,28 @@ void *hak_malloc_class(hak_class_t cls) {
     return block != NULL ? block : fill_and_pop(tc, cls);
 }
 
+/* A block above the slabs from its tier, as one step. */
+static void *alloc_large(struct hak_tcache *tc, size_t size, size_t align, bool *zeroed) {
+    hak_thread_enter(tc);
+    void *block = hak_large_alloc(size, align, zeroed);
+    hak_thread_leave(tc);
+    return block;
+}
+
 /* A whole span: one that the thread keeps, else one from the tier, marked as the thread's. */
 static void *malloc_span(size_t size, bool *zeroed) {
     hak_class_t cls = hak_sizeclass_of(size);
     struct hak_tcache *tc = hak_thread_cache();
-    if (hak_unlikely(tc == NULL)) return hak_large_alloc(size, HAK_ALIGN_BYTES, zeroed);
+    if (hak_unlikely(tc == NULL)) {
+        return alloc_large(hak_thread_current(), size, HAK_ALIGN_BYTES, zeroed);
+    }
     hak_purge_visit_of(tc, cls);
     void *block = hak_bin_pop(&tc->bins[cls]);
     if (block != NULL) return block;
-    block = hak_large_alloc(hak_sizeclass_stride(cls), HAK_ALIGN_BYTES, zeroed);
-    if (block != NULL) hak_supply_mark_span(tc, cls, block);
+    block = alloc_large(tc, hak_sizeclass_stride(cls), HAK_ALIGN_BYTES, zeroed);
+    if (block == NULL) return NULL;
+    hak_thread_see_map(tc);
+    hak_supply_mark_span(tc, cls, block);
     return block;
 }
 
@@ -72,7 +87,7 @@ static void *malloc_any(size_t size, size_t align, bool *zeroed) {
     }
     struct hak_tcache *tc = hak_thread_cache();
     if (hak_likely(tc != NULL)) hak_purge_visit(tc);
-    return hak_large_alloc(size, align, zeroed);
+    return alloc_large(hak_thread_current(), size, align, zeroed);
 }
 
 /* Address space or memory is out: what is kept for reuse may be in the way. */
@@ -97,7 +112,7 @@ static void *malloc_big(size_t size) {
     if (hak_unlikely(!tc->is_live || size > PTRDIFF_MAX)) return NULL;
     bool zeroed;
     hak_purge_visit(tc);
-    return hak_large_alloc(size, HAK_ALIGN_BYTES, &zeroed);
+    return alloc_large(tc, size, HAK_ALIGN_BYTES, &zeroed);
 }
 
 void *hak_malloc_slow(size_t size) {

@@ -52,7 +52,7 @@ static void let_go(struct hak_tcache *tc) {
     hak_thread_let_go(tc);
 }
 
-void hak_purge_visit_slow(struct hak_tcache *tc) {
+static void visit(struct hak_tcache *tc) {
     uint64_t now_ms = hak_os_now_ms();
     /* Where visits come fast the clock is looked at ever more rarely, until it has moved on. */
     uint32_t gap = now_ms == tc->visited_ms ? 2 * tc->visits_gap : 1;
@@ -72,7 +72,16 @@ void hak_purge_visit_slow(struct hak_tcache *tc) {
         tc->is_busy = tc->visits_fast > HAK_WATCH_BUSY;
         if (is_over || tc->is_busy || !has_excess()) hak_thread_unwatch();
     }
+    if (hak_unlikely(atomic_load_explicit(&hak_thread_may_reap, memory_order_relaxed))) {
+        (void)hak_thread_reap();
+    }
     (void)step();
+}
+
+void hak_purge_visit_slow(struct hak_tcache *tc) {
+    hak_heap_enter(&tc->heap);
+    visit(tc);
+    hak_heap_leave(&tc->heap);
 }
 
 static bool is_cold(const struct hak_tcache *tc, hak_class_t cls) {
@@ -140,7 +149,9 @@ void hak_purge_start_thread(void) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void hak_purge_after_fork(void) {
-    atomic_store(&has_thread, false);
+bool hak_purge_after_fork(void) {
+    bool was_stepping = hak_lock_is_held(&stepping);
+    if (atomic_load(&has_thread)) atomic_store(&has_thread, false);
     hak_lock_reset(&stepping);
+    return was_stepping;
 }

@@ -34,6 +34,7 @@ void hak_purge_resume(void);
 
 /* Starts the thread if the environment asks for it; again in the child of a fork. */
 void hak_purge_start_thread(void);
-void hak_purge_after_fork(void);
+/* True when the thread was in the middle of a step. */
+bool hak_purge_after_fork(void);
 
 #endif

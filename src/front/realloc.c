@@ -65,7 +65,10 @@ void *hak_front_realloc(void *block, size_t size, const char *verb) {
         if (size <= old_size && size > old_size / 2) return block;
         if (size <= old_size && hak_sizeclass_of(size) == hak_sizeclass_of(old_size)) return block;
     } else if (size > hak_bins_size_max()) {
+        struct hak_tcache *tc = hak_thread_current();
+        hak_thread_enter(tc);
         void *resized = hak_large_resize(block, size, span);
+        hak_thread_leave(tc);
         if (resized != NULL) return resized;
     }
     return move(block, old_size, size);

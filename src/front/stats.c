@@ -50,8 +50,14 @@ HAK_EXPORT int hak_stats(struct hak_stats *out) {
 HAK_EXPORT size_t hak_purge(void) {
     struct hak_tcache *tc = hak_thread_cache();
     if (tc == NULL) return 0;
+    while (hak_thread_reap()) {
+    }
+    hak_heap_enter(&tc->heap);
     hak_thread_let_go(tc);
-    return hak_large_purge(HAK_PURGE_ALL, SIZE_MAX) + hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX);
+    size_t bytes = hak_large_purge(HAK_PURGE_ALL, SIZE_MAX);
+    bytes += hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX);
+    hak_heap_leave(&tc->heap);
+    return bytes;
 }
 
 HAK_EXPORT const char *hak_build_info(void) {

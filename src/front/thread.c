@@ -46,6 +46,8 @@ static struct {
     _Atomic(struct hak_tcache *) created; /* all; only grows */
     struct hak_tcache *idle;              /* of ended threads */
     uint32_t last_id;
+    uint32_t forks; /* that this process is the child of */
+    bool had_two;   /* caches in use at a time; never taken back */
     pthread_key_t key;
     bool has_key;
 } threads;
@@ -85,8 +87,8 @@ static struct hak_tcache *create(void) {
     tc->tag = tc->heap.tag;
     tc->is_live = true;
     tc->visits_left = 1;
-    tc->slots = hak_tagmap.slots;
     tc->entries = hak_tagmap.entries;
+    hak_thread_see_map(tc);
     publish(tc);
     return tc;
 }
@@ -99,6 +101,21 @@ static struct hak_tcache *take_idle(void) {
     return tc;
 }
 
+/* The cache is a thread's from here on. With a second one a fork may come in the middle of a step,
+ * and forks are watched by more than the process number. */
+static void use(struct hak_tcache *tc) {
+    hak_lock_take(&threads.lock);
+    bool is_first = atomic_load_explicit(&threads.created, memory_order_relaxed) == tc &&
+                    tc->next_created == NULL;
+    if (!is_first && !threads.had_two) {
+        threads.had_two = true;
+        hak_os_watch_forks();
+    }
+    tc->forks = threads.forks;
+    tc->is_used = true;
+    hak_lock_give(&threads.lock);
+}
+
 static struct hak_tcache *acquire(void) {
     struct hak_tcache *tc = take_idle();
     if (tc == NULL) {
@@ -106,6 +123,7 @@ static struct hak_tcache *acquire(void) {
         if (tc == NULL) return NULL;
         hak_refill_thread_init(tc);
     }
+    use(tc);
     return tc;
 }
 
@@ -125,8 +143,9 @@ void hak_thread_let_go(struct hak_tcache *tc) {
     hak_misuse_check(tc);
 }
 
-static void at_thread_exit(void *arg) {
-    struct hak_tcache *tc = arg;
+/* All that the cache holds belongs to everybody, and the cache waits for another thread. */
+static void retire(struct hak_tcache *tc) {
+    hak_heap_enter(&tc->heap);
     hak_thread_flush(tc);
     hak_misuse_check(tc);
     hak_refill_thread_exit(tc);
@@ -134,13 +153,20 @@ static void at_thread_exit(void *arg) {
     hak_heap_orphan_all(&tc->heap);
     hak_misuse_check(tc);
     hak_supply_release_emptied(&tc->heap);
-    hak_tls = &ended;
-    hak_tls_watched = NULL;
+    hak_heap_leave(&tc->heap);
     hak_lock_take(&threads.lock);
+    tc->is_used = false;
     tc->next_idle = threads.idle;
     atomic_signal_fence(memory_order_release);
     threads.idle = tc;
     hak_lock_give(&threads.lock);
+}
+
+static void at_thread_exit(void *arg) {
+    struct hak_tcache *tc = arg;
+    hak_tls = &ended;
+    hak_tls_watched = NULL;
+    retire(tc);
 }
 
 static void make_key(void) {
@@ -182,8 +208,10 @@ void *hak_thread_uncached_alloc(hak_class_t cls) {
     if (uncached.tc == NULL) uncached.tc = acquire();
     struct hak_tcache *tc = uncached.tc;
     if (tc != NULL) {
+        hak_heap_enter(&tc->heap); /* a fork meanwhile gives the cache up */
         block = hak_bin_pop(&tc->bins[cls]);
         if (block == NULL && hak_bins_fill(tc, cls, 1) > 0) block = hak_bin_pop(&tc->bins[cls]);
+        hak_heap_leave(&tc->heap);
     }
     hak_lock_give(&uncached.lock);
     return block;
@@ -193,15 +221,63 @@ struct hak_tcache *hak_thread_first(void) {
     return atomic_load_explicit(&threads.created, memory_order_acquire);
 }
 
-void hak_thread_after_fork(void) {
-    hak_lock_reset(&threads.lock);
-    /* A cache that was being filled is half changed: give it up. */
-    if (!hak_lock_try(&uncached.lock)) uncached.tc = NULL;
+_Atomic uint32_t hak_thread_uncached_steps;
+_Atomic bool hak_thread_may_reap;
+
+bool hak_thread_has_vanished(const struct hak_tcache *tc) {
+    return tc->is_used && tc->forks != threads.forks;
+}
+
+/* Caches that are this process's own: the surviving thread's, and the one of ended threads unless a
+ * thread that is gone was filling it. */
+static void keep_own(struct hak_tcache *own) {
+    if (own != NULL) own->forks = threads.forks;
+    bool was_free = hak_lock_try(&uncached.lock);
+    if (!was_free) uncached.tc = NULL;
     hak_lock_reset(&uncached.lock);
+    if (uncached.tc != NULL) uncached.tc->forks = threads.forks;
+}
+
+bool hak_thread_after_fork(void) {
+    hak_lock_reset(&threads.lock);
+    hak_thread_unwatch();
+    bool in_disorder = atomic_load(&hak_thread_uncached_steps) != 0;
+    if (in_disorder) atomic_store(&hak_thread_uncached_steps, 0);
+    if (!threads.had_two) return in_disorder;
+    struct hak_tcache *own = hak_tls->is_live ? hak_tls : NULL;
+    uint32_t before = threads.forks++;
+    keep_own(own);
+    for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
+        if (!tc->is_used || tc->forks != before) continue;
+        if (tc->heap.busy != 0) in_disorder = true;
+        atomic_store_explicit(&hak_thread_may_reap, true, memory_order_relaxed);
+    }
+    return in_disorder;
+}
+
+void hak_thread_empty_inboxes(void) {
     for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
         hak_heap_empty_inbox(&tc->heap);
     }
-    hak_thread_unwatch();
-    if (hak_tls->is_live) hak_heap_recover(&hak_tls->heap);
-    if (uncached.tc != NULL) hak_heap_recover(&uncached.tc->heap);
+}
+
+/* Claims the cache of a vanished thread that was between two steps; NULL when there is none. */
+static struct hak_tcache *claim_vanished(void) {
+    hak_lock_take(&threads.lock);
+    struct hak_tcache *tc = hak_thread_first();
+    while (tc != NULL && (!hak_thread_has_vanished(tc) || tc->heap.busy != 0))
+        tc = tc->next_created;
+    if (tc != NULL) tc->forks = threads.forks;
+    if (tc == NULL) atomic_store_explicit(&hak_thread_may_reap, false, memory_order_relaxed);
+    hak_lock_give(&threads.lock);
+    return tc;
+}
+
+bool hak_thread_reap(void) {
+    struct hak_tcache *tc = claim_vanished();
+    if (tc == NULL) return false;
+    for (size_t cls = 0; cls < HAK_CLASSES; cls++)
+        hak_bin_mend(&tc->bins[cls]);
+    retire(tc);
+    return true;
 }

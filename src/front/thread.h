@@ -33,6 +33,12 @@ HAK_INLINE struct hak_tcache *hak_thread_current(void) {
     return hak_unlikely(hak_tls_watched != NULL) ? hak_tls_watched : hak_tls;
 }
 
+/* Refreshes the thread's copy of the map's length: after each step that may have given it a block
+ * in memory that the map did not cover before, so that its own blocks always lie below its copy. */
+HAK_INLINE void hak_thread_see_map(struct hak_tcache *tc) {
+    tc->slots = hak_tagmap_slots();
+}
+
 /* A block of the class for a thread without a cache; NULL when memory is out. */
 void *hak_thread_uncached_alloc(hak_class_t cls);
 
@@ -46,6 +52,36 @@ void hak_thread_let_go(struct hak_tcache *tc);
 /* All caches ever created, for audit and stats. */
 struct hak_tcache *hak_thread_first(void);
 
-void hak_thread_after_fork(void);
+/* A step in the middle of which a fork by another thread may come (meta/heap.h) begins and ends;
+ * `tc` may be a shared empty cache. */
+extern _Atomic uint32_t hak_thread_uncached_steps;
+HAK_INLINE void hak_thread_enter(struct hak_tcache *tc) {
+    if (hak_likely(tc->is_live)) {
+        hak_heap_enter(&tc->heap);
+    } else {
+        if (hak_unlikely(hak_os_page_is_cleared())) hak_lock_mend_after_fork();
+        atomic_fetch_add(&hak_thread_uncached_steps, 1);
+    }
+}
+HAK_INLINE void hak_thread_leave(struct hak_tcache *tc) {
+    if (hak_likely(tc->is_live)) {
+        hak_heap_leave(&tc->heap);
+    } else {
+        atomic_fetch_sub(&hak_thread_uncached_steps, 1);
+    }
+}
+
+/* The child of a fork (front/fork.c): opens the locks, and tells whether another thread was in the
+ * middle of a step; empties every inbox. */
+bool hak_thread_after_fork(void);
+void hak_thread_empty_inboxes(void);
+
+/* Whether a cache is of a thread that is not in this process, since it is the child of a fork. */
+bool hak_thread_has_vanished(const struct hak_tcache *tc);
+
+/* Frees what one vanished thread's cache holds, as the thread's end would have; false when there is
+ * none left. A cache that was being changed stays as it is: what it holds is lost to the child. */
+bool hak_thread_reap(void);
+extern _Atomic bool hak_thread_may_reap;
 
 #endif

@@ -263,20 +263,35 @@ void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void 
 
 void hak_heap_after_fork(void) {
     hak_lock_reset(&orphans.lock);
-    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
-        for (struct hak_slab *slab = orphans.lists[cls].head; slab != NULL; slab = slab->next) {
-            atomic_store(&slab->pending, 0);
+}
+
+/* A sender that is gone may have left a word without its bit of the summary. */
+static void mend_summary(struct hak_slab *slab) {
+    for (unsigned word = 0; word < slab->words; word++) {
+        uint64_t mark = (uint64_t)1 << word;
+        bool has_bits = atomic_load(hak_slab_remote_word(slab, word)) != 0;
+        if (has_bits && (atomic_load(&slab->summary) & mark) == 0) {
+            atomic_fetch_or(&slab->summary, mark);
         }
     }
 }
 
-void hak_heap_recover(struct hak_heap *heap) {
-    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
-        struct hak_slab *next;
-        for (struct hak_slab *slab = heap->classes[cls].all; slab != NULL; slab = next) {
-            next = slab->all_next; /* collect may release the slab */
-            atomic_store(&slab->pending, 0);
-            collect(heap, slab);
-        }
+/* The slab of a header that is bound to a heap or an orphan; NULL for every other span. */
+static struct hak_slab *bound_slab(struct hak_span *span) {
+    struct hak_slab *slab = hak_slab_of_span(span);
+    bool is_bound = hak_span_is_slab(span) && slab->free_bits != NULL &&
+                    hak_tagmap_span(span->base) == span && hak_tagmap_tag(span->base) != 0;
+    return is_bound ? slab : NULL;
+}
+
+void hak_heap_notify_all(void) {
+    for (uint32_t number = 1; number < hak_span_table_count(); number++) {
+        struct hak_slab *slab = bound_slab(hak_span_of_number(number));
+        if (slab == NULL) continue;
+        mend_summary(slab);
+        if (atomic_load(&slab->pending) == 0 && atomic_load(&slab->summary) == 0) continue;
+        atomic_store(&slab->pending, 1);
+        slab->link = NULL;
+        hak_remote_notify(slab);
     }
 }

@@ -13,6 +13,7 @@
 #include "src/base/check.h"
 #include "src/base/tunables.h"
 #include "src/meta/slab.h"
+#include "src/os/lock.h"
 
 struct hak_class_slabs {
     struct hak_slab *listed; /* with free bits */
@@ -43,6 +44,10 @@ struct hak_heap_counts {
 struct hak_heap {
     uint32_t id;  /* constant */
     uint32_t tag; /* id << TAG_SHIFT: constant */
+
+    /* Steps that its thread is in the middle of: owner only, read by the child of a fork, which
+     * leaves a heap alone that was being changed. */
+    uint32_t busy;
 
     /* Owner only. */
     struct hak_slab *emptied; /* wholly free, unbound from this heap; the tiers release them */
@@ -142,13 +147,27 @@ void hak_remote_notify(struct hak_slab *list);
 /* Walks over orphans, for audit and stats: under the lock, at quiescence. */
 void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void *arg);
 
-/* The child of a fork, where no other thread exists. First every heap's inbox is emptied, since a
- * sender that is gone may have held the right to a slab's link; then after_fork clears that right
- * for orphans and recover does so for the surviving thread's slabs, and collects their frees. */
+/* A step of the heap's thread begins and ends: whatever changes lists, bitmaps or bins by more than
+ * one store, or calls a tier, stands between the two. Compiler barriers are enough: os/lock.h. In
+ * the child of a fork the first step mends what it inherited before it begins: in the middle of
+ * one, holding locks, it would be too late. */
+HAK_INLINE void hak_heap_enter(struct hak_heap *heap) {
+    if (hak_unlikely(hak_os_page_is_cleared())) hak_lock_mend_after_fork();
+    heap->busy++;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+HAK_INLINE void hak_heap_leave(struct hak_heap *heap) {
+    atomic_signal_fence(memory_order_seq_cst);
+    heap->busy--;
+}
+
+/* The child of a fork, where no other thread exists: opens the lock. Where another thread was in
+ * the middle of a step, a sender that is gone may have held the right to a slab's link: then every
+ * inbox is emptied first, and each slab with remote frees is handed to its owner's anew. */
+void hak_heap_after_fork(void);
 HAK_INLINE void hak_heap_empty_inbox(struct hak_heap *heap) {
     atomic_store(&heap->inbox, NULL);
 }
-void hak_heap_after_fork(void);
-void hak_heap_recover(struct hak_heap *heap);
+void hak_heap_notify_all(void);
 
 #endif

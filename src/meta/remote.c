@@ -106,10 +106,12 @@ static void post_entry(struct hak_heap *heap, struct hak_sender_entry *entry) {
 }
 
 void hak_remote_flush(struct hak_heap *heap) {
+    hak_heap_enter(heap);
     heap->sender_frees = 0;
     for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
         if (heap->senders[i].bytes != 0) post_entry(heap, &heap->senders[i]);
     }
+    hak_heap_leave(heap);
 }
 
 void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *block) {

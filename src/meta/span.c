@@ -2,41 +2,34 @@
 /*
  * span.c: the table of span headers.
  *
- * The table is reserved address space that becomes writable in steps; `used` only rises. Free
- * headers are chained through `base`. Both change by one store.
+ * The table grows in place (region.h); `used` only rises. Free headers are chained through `base`.
+ * Both change by one store.
  */
 #include "src/meta/span.h"
 
 #include "src/base/bits.h"
+#include "src/base/check.h"
 #include "src/os/lock.h"
-#include "src/os/os.h"
 
 static struct {
     struct hak_lock lock;
-    char *base;
-    size_t used;     /* headers given out at least once; header 0 is never used */
-    size_t writable; /* headers whose memory is writable */
-    size_t count;
+    struct hak_region headers;
+    size_t used; /* headers given out at least once; header 0 is never used */
     struct hak_span *free;
 } table;
 
-bool hak_span_table_init(size_t count) {
-    table.base = hak_os_reserve(count * HAK_SPAN_META_BYTES);
-    table.count = count;
+enum hak_os_mapped hak_span_table_init(uintptr_t at) {
+    enum hak_os_mapped mapped = hak_region_begin(&table.headers, at, HAK_REGION_STEP_BYTES);
     table.used = 1;
-    return table.base != NULL;
+    return mapped;
 }
 
 static struct hak_span *unused_header(void) {
-    if (table.used == table.writable || table.writable == 0) {
-        size_t step = HAK_META_CHUNK_BYTES / HAK_SPAN_META_BYTES;
-        if (step > table.count - table.writable) step = table.count - table.writable;
-        if (step == 0) return NULL;
-        char *from = table.base + table.writable * HAK_SPAN_META_BYTES;
-        if (!hak_os_make_writable(from, step * HAK_SPAN_META_BYTES)) return NULL;
-        table.writable += step;
-    }
-    return (struct hak_span *)(void *)(table.base + table.used++ * HAK_SPAN_META_BYTES);
+    if (table.used > UINT32_MAX) return NULL; /* its number would not fit the tag map */
+    size_t offset = table.used * HAK_SPAN_META_BYTES;
+    if (!hak_region_grow(&table.headers, offset + HAK_SPAN_META_BYTES)) return NULL;
+    table.used++;
+    return (struct hak_span *)(void *)(table.headers.base + offset);
 }
 
 struct hak_span *hak_span_header_alloc(void) {
@@ -61,15 +54,15 @@ void hak_span_header_free(struct hak_span *span) {
 }
 
 uint32_t hak_span_number(const struct hak_span *span) {
-    return (uint32_t)((size_t)((const char *)span - table.base) / HAK_SPAN_META_BYTES);
+    return (uint32_t)((size_t)((const char *)span - table.headers.base) / HAK_SPAN_META_BYTES);
 }
 
 struct hak_span *hak_span_of_number(uint32_t number) {
-    return (struct hak_span *)(void *)(table.base + (size_t)number * HAK_SPAN_META_BYTES);
+    return (struct hak_span *)(void *)(table.headers.base + (size_t)number * HAK_SPAN_META_BYTES);
 }
 
 size_t hak_span_table_bytes(void) {
-    return table.writable * HAK_SPAN_META_BYTES;
+    return table.headers.bytes;
 }
 
 size_t hak_span_table_count(void) {
@@ -78,4 +71,5 @@ size_t hak_span_table_count(void) {
 
 void hak_span_after_fork(void) {
     hak_lock_reset(&table.lock);
+    (void)hak_region_after_fork(&table.headers);
 }

@@ -12,6 +12,7 @@
 #define HAK_META_SPAN_H
 
 #include "src/base/geometry.h"
+#include "src/meta/region.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -53,8 +54,8 @@ void hak_span_header_free(struct hak_span *span);
 uint32_t hak_span_number(const struct hak_span *span);
 struct hak_span *hak_span_of_number(uint32_t number);
 
-/* Reserves the table for `count` headers; false when even the address space is out. */
-bool hak_span_table_init(size_t count);
+/* Begins the table at `at`, behind which it may grow. Once, before other threads. */
+enum hak_os_mapped hak_span_table_init(uintptr_t at);
 
 size_t hak_span_table_bytes(void);
 

@@ -4,10 +4,10 @@
  *
  * All spans of span sources lie in one window of the address space, [0, 2^k), which begins where
  * nothing else lives: programs, libraries and stacks are placed above 2^46. One entry stands for
- * each slab-sized piece of the window, so `p >> 16` compared with the window's size is the only
- * range check, and it refuses non-canonical pointers too. The window's size follows the machine's
- * memory and RLIMIT_AS, so one single-level map serves where a map of the whole address space
- * could not be reserved (`ulimit -v`); the map's pages are memory only where spans are.
+ * each slab-sized piece of the window, so `p >> 16` compared with the map's length is the only
+ * range check, and it refuses non-canonical pointers too. The map is as long as the highest span
+ * needs and grows in place (region.h): a single-level map that costs a process a megabyte of
+ * address space, of which a page is memory for each 32 MiB of spans.
  *
  * An entry's tag is `heap id << 12 | bin offset`; xor with a heap's own tag gives the bin offset of
  * an own block, and more than any bin offset for everything else. Only the owner of a heap id sees
@@ -27,14 +27,21 @@ struct hak_tag_entry {
     _Atomic uint32_t span; /* number of the span's header; release on set, acquire on look-up */
 };
 
-/* Constant after hak_tagmap_init. */
 struct hak_tagmap {
-    struct hak_tag_entry *entries;
-    uintptr_t slots; /* entries; 0 before init, so that nothing is found */
+    struct hak_tag_entry *entries; /* constant after hak_tagmap_init */
+    /* Entries; only rises. 0 before init, so that nothing is found. Release after the memory is
+     * there; relaxed where it is read: who has a block's address has it from a thread that saw at
+     * least the length that covers it. */
+    _Atomic uintptr_t slots;
 };
 extern struct hak_tagmap hak_tagmap;
 
-/* Chooses and reserves the window; false when address space is out. Once, before other threads. */
+HAK_INLINE uintptr_t hak_tagmap_slots(void) {
+    return atomic_load_explicit(&hak_tagmap.slots, memory_order_relaxed);
+}
+
+/* Chooses the window's first place and begins the map; false when memory is out. Once, before other
+ * threads. */
 bool hak_tagmap_init(void);
 
 /* Memory for a span inside the window, `align` a power of two of at least a slab; NULL when out.
@@ -63,7 +70,7 @@ HAK_INLINE struct hak_span *hak_tagmap_span_inside(const void *address) {
 /* The span that an address lies in, by the map alone; NULL for everything else. */
 HAK_INLINE struct hak_span *hak_tagmap_span(const void *address) {
     uintptr_t slot = hak_tagmap_slot(address);
-    if (slot >= hak_tagmap.slots) return NULL;
+    if (slot >= hak_tagmap_slots()) return NULL;
     uint32_t number = atomic_load_explicit(&hak_tagmap.entries[slot].span, memory_order_acquire);
     return number == 0 ? NULL : hak_span_of_number(number);
 }

@@ -3,12 +3,17 @@
  * lock.h: a small lock for short critical sections.
  *
  * Locks are taken in one order: the cache of ended threads (front/thread.c), tier, span source,
- * meta; no holder calls upward, or anything that allocates. Fork: no handler takes these locks,
- * since a handler that waits for a thread that waits for a stdio lock is the classic deadlock;
- * instead each critical section changes its structure by single stores that leave it valid at every
- * instant, and the child of a fork begins with all locks open (front/init.c). The snapshot that
- * fork takes of another thread's stores is a prefix of its program order: a store after the page
- * was copied waits for the fork to end.
+ * meta; no holder calls upward, or anything that allocates. A waiter sleeps (lock.c).
+ *
+ * Fork: no lock is held across a fork (front/fork.c). Instead each critical section changes its
+ * structure by single stores that leave it valid at every instant, in an order that a compiler
+ * barrier keeps. That is enough on every processor: what the child inherits of another thread's
+ * stores is a prefix of its program order. The kernel write-protects all pages, then invalidates
+ * the other processors' translations, and runs the child only after each of them has said that its
+ * stores by the former translations are complete. So all stores up to that instant, in whatever
+ * order they became visible, are in the child's pages, and none after it: a later one faults, and
+ * waits until the fork has ended (x86: the interrupt that asks for the invalidation; arm64: TLBI
+ * and DSB, which wait for stores by the former translation).
  */
 #ifndef HAK_OS_LOCK_H
 #define HAK_OS_LOCK_H
@@ -20,37 +25,62 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* glibc's word that no second thread exists; absent elsewhere. */
+/* glibc's flag that no second thread exists; absent elsewhere. */
 extern char __libc_single_threaded HAK_WEAK;
 
+/* The three states of a lock (Drepper, "Futexes are tricky", mutex 2). */
+enum hak_lock_state { HAK_LOCK_OPEN = 0, HAK_LOCK_HELD = 1, HAK_LOCK_WAITED = 2 };
+
 struct hak_lock {
-    _Atomic uint32_t held; /* 0 or 1; acquire on taking pairs with release on giving */
+    _Atomic uint32_t state; /* acquire on locking pairs with release on unlocking */
 };
 
+/* Called in the child of a fork, before its first step (meta/heap.h) and before it waits for a lock
+ * outside of one: opens the locks of vanished threads. Set once, at start. */
+extern void (*hak_lock_mend_after_fork)(void);
+
 void hak_lock_take_slow(struct hak_lock *lock);
+void hak_lock_wake(struct hak_lock *lock);
+
+HAK_INLINE bool hak_lock_is_held(const struct hak_lock *lock) {
+    return atomic_load_explicit(&lock->state, memory_order_relaxed) != HAK_LOCK_OPEN;
+}
 
 HAK_INLINE bool hak_lock_try(struct hak_lock *lock) {
-    return atomic_exchange_explicit(&lock->held, 1, memory_order_acquire) == 0;
+    uint32_t open = HAK_LOCK_OPEN;
+    return atomic_compare_exchange_strong_explicit(&lock->state, &open, HAK_LOCK_HELD,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+HAK_INLINE bool hak_lock_is_alone(void) {
+    return &__libc_single_threaded != NULL && __libc_single_threaded != 0;
 }
 
 /* Alone, a thread needs no locked instruction: nothing can come between the load and the store, for
  * a second thread begins only in a call that no holder of a lock makes. */
 HAK_INLINE void hak_lock_take(struct hak_lock *lock) {
-    if (&__libc_single_threaded != NULL && __libc_single_threaded != 0 &&
-        atomic_load_explicit(&lock->held, memory_order_relaxed) == 0) {
-        atomic_store_explicit(&lock->held, 1, memory_order_relaxed);
+    if (hak_lock_is_alone() && !hak_lock_is_held(lock)) {
+        atomic_store_explicit(&lock->state, HAK_LOCK_HELD, memory_order_relaxed);
     } else if (hak_unlikely(!hak_lock_try(lock))) {
         hak_lock_take_slow(lock);
     }
 }
 
 HAK_INLINE void hak_lock_give(struct hak_lock *lock) {
-    atomic_store_explicit(&lock->held, 0, memory_order_release);
+    if (hak_lock_is_alone()) {
+        atomic_store_explicit(&lock->state, HAK_LOCK_OPEN, memory_order_relaxed);
+    } else if (hak_unlikely(atomic_exchange_explicit(&lock->state, HAK_LOCK_OPEN,
+                                                     memory_order_release) == HAK_LOCK_WAITED)) {
+        hak_lock_wake(lock);
+    }
 }
 
-/* Opens the lock whoever held it: only in the child of a fork, where no other thread exists. */
+/* Opens the lock whoever held it: only in the child of a fork, where no other thread exists.
+ * Written only where it was held: the page is shared with the parent. */
 HAK_INLINE void hak_lock_reset(struct hak_lock *lock) {
-    hak_lock_give(lock);
+    if (hak_lock_is_held(lock)) {
+        atomic_store_explicit(&lock->state, HAK_LOCK_OPEN, memory_order_relaxed);
+    }
 }
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "src/base/attrs.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,13 +24,20 @@ void *hak_os_map(size_t bytes);
 /* The same, aligned to `align`, a power of two. */
 void *hak_os_map_aligned(size_t bytes, size_t align);
 
-/* The same exactly at `at`; false when something is there already or memory is out. */
-bool hak_os_map_at(void *at, size_t bytes);
+/* The same exactly at `at`: TAKEN when something is mapped there already, OUT when memory, address
+ * space or the limit of mappings is out. */
+enum hak_os_mapped { HAK_OS_MAPPED, HAK_OS_TAKEN, HAK_OS_OUT };
+enum hak_os_mapped hak_os_map_at(void *at, size_t bytes);
 
-/* Address space that can be read as zeros but takes no memory, no commit charge and no place in
- * core dumps; hak_os_make_writable turns stretches of it into memory. */
-void *hak_os_reserve(size_t bytes);
-bool hak_os_make_writable(void *base, size_t bytes);
+/* Small pages for a range of metadata, which is used sparsely. */
+void hak_os_no_huge_pages(void *base, size_t bytes);
+
+/* Shift of the address space of this process, a little more than its highest mapping. */
+unsigned hak_os_address_shift(void);
+
+/* A number that differs from process to process, as far as the kernel places stacks and libraries
+ * at random. No secret. */
+uint64_t hak_os_random(void);
 
 /* False when the kernel refuses, as it does at its limit of mappings: then the range stays mapped,
  * without its pages. */
@@ -66,8 +74,7 @@ uint64_t hak_os_now_ms(void);
 /* Sleeps; for threads of our own. */
 void hak_os_sleep_ms(uint64_t ms);
 
-/* RLIMIT_AS, or SIZE_MAX when there is none; and physical memory. */
-size_t hak_os_address_limit_bytes(void);
+/* Physical memory. */
 size_t hak_os_memory_bytes(void);
 
 /* The value of an environment variable; NULL when unset, and always in AT_SECURE processes. */
@@ -78,7 +85,25 @@ void hak_os_write_stderr(const char *text, size_t bytes);
 
 HAK_NORETURN void hak_os_abort(void);
 
-/* Gives the rest of this thread's time slice away. */
-void hak_os_yield(void);
+/* Sleeps until woken, unless the word is not `value`; may return for no reason. Wakes one sleeper.
+ */
+void hak_os_wait(_Atomic uint32_t *word, uint32_t value);
+void hak_os_wake_one(_Atomic uint32_t *word);
+
+/* Whether this process is the child of a fork and has not called hak_os_note_process itself: by the
+ * process number, or by a page that the kernel clears in the child (Linux 4.14), which also holds
+ * in new process namespaces. Unlike a fork handler it is true from the child's first instruction
+ * on. Any thread; the two that set it up under the caller's lock. */
+bool hak_os_is_forked(void);
+void hak_os_note_process(void);
+void hak_os_watch_forks(void); /* takes the page */
+
+/* The page, or a word that is never 0 before it was taken: 0 in the child until it has noted
+ * itself. For a look on the way, without a call. */
+extern _Atomic(_Atomic uint32_t *) hak_os_fork_page;
+HAK_INLINE bool hak_os_page_is_cleared(void) {
+    const _Atomic uint32_t *page = atomic_load_explicit(&hak_os_fork_page, memory_order_relaxed);
+    return atomic_load_explicit(page, memory_order_relaxed) == 0;
+}
 
 #endif

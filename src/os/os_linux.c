@@ -11,17 +11,20 @@
 #include "src/os/env.h"
 
 #include <errno.h>
-#include <sched.h>
+#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
@@ -91,30 +94,40 @@ void *hak_os_map_aligned(size_t bytes, size_t align) {
     return base + head;
 }
 
-bool hak_os_map_at(void *at, size_t bytes) {
-    /* Kernels before 4.17 take the address as a hint only; then the result may lie elsewhere. */
-    void *base = map(at, bytes, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE);
+enum hak_os_mapped hak_os_map_at(void *at, size_t bytes) {
+    int saved_errno = errno;
+    void *base = mmap(at, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    bool is_taken = base == MAP_FAILED && errno == EEXIST;
+    errno = saved_errno;
     if (base == at) {
         advise_huge(base, bytes);
-        return true;
+        return HAK_OS_MAPPED;
     }
-    if (base != NULL) hak_os_unmap(base, bytes);
-    return false;
+    if (base == MAP_FAILED) return is_taken ? HAK_OS_TAKEN : HAK_OS_OUT;
+    hak_os_unmap(base, bytes); /* kernels before 4.17 take the address as a hint */
+    return HAK_OS_TAKEN;
 }
 
-void *hak_os_reserve(size_t bytes) {
+void hak_os_no_huge_pages(void *base, size_t bytes) {
     int saved_errno = errno;
-    void *base = map(NULL, bytes, PROT_READ, MAP_NORESERVE);
-    if (base != NULL) madvise(base, bytes, MADV_DONTDUMP);
+    madvise(base, bytes, MADV_NOHUGEPAGE);
     errno = saved_errno;
-    return base;
 }
 
-bool hak_os_make_writable(void *base, size_t bytes) {
-    int saved_errno = errno;
-    bool done = mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0;
-    errno = saved_errno;
-    return done;
+unsigned hak_os_address_shift(void) {
+    char local;
+    return hak_log2_up((size_t)(uintptr_t)&local);
+}
+
+uint64_t hak_os_random(void) {
+    uint64_t local = 0;
+    uint64_t stack = (uint64_t)(uintptr_t)&local >> HAK_ALIGN_SHIFT;
+    uint64_t library = (uint64_t)(uintptr_t)&policy >> HAK_ALIGN_SHIFT;
+    uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
+    uint64_t mixed = (stack * HAK_HASH_MULTIPLIER ^ library) * HAK_HASH_MULTIPLIER ^ vdso;
+    mixed *= HAK_HASH_MULTIPLIER;
+    return mixed ^ mixed >> 32;
 }
 
 bool hak_os_unmap(void *base, size_t bytes) {
@@ -213,14 +226,6 @@ void hak_os_sleep_ms(uint64_t ms) {
     clock_nanosleep(CLOCK_MONOTONIC, 0, &span, NULL);
 }
 
-size_t hak_os_address_limit_bytes(void) {
-    struct rlimit limit;
-    int saved_errno = errno;
-    bool known = getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-    errno = saved_errno;
-    return known ? (size_t)limit.rlim_cur : SIZE_MAX;
-}
-
 size_t hak_os_memory_bytes(void) {
     struct sysinfo info;
     int saved_errno = errno;
@@ -255,6 +260,48 @@ void hak_os_abort(void) {
     abort();
 }
 
-void hak_os_yield(void) {
-    sched_yield();
+static long futex(_Atomic uint32_t *word, int what, uint32_t value) {
+    int saved_errno = errno;
+    long result = syscall(SYS_futex, word, what, value, NULL, NULL, 0);
+    errno = saved_errno;
+    return result;
+}
+
+void hak_os_wait(_Atomic uint32_t *word, uint32_t value) {
+    (void)futex(word, FUTEX_WAIT_PRIVATE, value);
+}
+
+void hak_os_wake_one(_Atomic uint32_t *word) {
+    (void)futex(word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+static _Atomic uint32_t no_page = 1;
+static _Atomic pid_t noted_process;
+_Atomic(_Atomic uint32_t *) hak_os_fork_page = &no_page;
+
+bool hak_os_is_forked(void) {
+    bool has_page = atomic_load_explicit(&hak_os_fork_page, memory_order_relaxed) != &no_page;
+    if (has_page) return hak_os_page_is_cleared();
+    return atomic_load_explicit(&noted_process, memory_order_relaxed) != getpid();
+}
+
+void hak_os_note_process(void) {
+    _Atomic uint32_t *page = atomic_load_explicit(&hak_os_fork_page, memory_order_relaxed);
+    if (page != &no_page) atomic_store_explicit(page, 1, memory_order_relaxed);
+    atomic_store_explicit(&noted_process, getpid(), memory_order_relaxed);
+}
+
+void hak_os_watch_forks(void) {
+    if (atomic_load_explicit(&hak_os_fork_page, memory_order_relaxed) != &no_page) return;
+    _Atomic uint32_t *page = hak_os_map(hak_os_page_bytes());
+    if (page == NULL) return;
+    int saved_errno = errno;
+    bool is_cleared = madvise(page, hak_os_page_bytes(), MADV_WIPEONFORK) == 0;
+    errno = saved_errno;
+    if (!is_cleared) {
+        hak_os_unmap(page, hak_os_page_bytes());
+        return;
+    }
+    atomic_store_explicit(page, 1, memory_order_relaxed);
+    atomic_store_explicit(&hak_os_fork_page, page, memory_order_release);
 }

@@ -567,7 +567,7 @@ static void mend_what_was_half_done(void) {
     half_clear(live_spans[0], 2, 2); /* it was being entered */
     half_clear(live_spans[1], 0, 2); /* released */
     half_clear(live_spans[2], 2, 1); /* made smaller */
-    hak_spans_after_fork();
+    hak_spans_after_fork(true);
     require(hak_check());
     require(live_spans[3]->bytes == 4 * HAK_SLAB_BYTES);
     hak_spans_release(live_spans[3]);

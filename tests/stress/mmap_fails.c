@@ -128,6 +128,7 @@ static void main_ladder(size_t headroom) {
 int main(void) {
     alarm(120);
     require(getrlimit(RLIMIT_AS, &unlimited) == 0, "no limit to read");
+    require(statm_bytes(0) <= 64 * MIB, "much address space is reserved at the start");
     pthread_barrier_init(&step_begins, NULL, THREADS + 1);
     pthread_barrier_init(&step_ends, NULL, THREADS + 1);
     pthread_t threads[THREADS];

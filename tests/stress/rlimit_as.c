@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rlimit_as.c: an address space of 512 MiB more than at the start (RLIMIT_AS), under which blocks
+ * rlimit_as.c: an address space of 512 MiB in all (RLIMIT_AS), under which blocks
  * of one size after another are taken until refused with ENOMEM, and all freed: 64 B, 8 KiB,
  * 100 KiB, 700 KiB, 3 MiB, and the same backwards, so that each tier must get what every other has
  * given up, at once and without a call to purge. Each size is taken twice.
@@ -13,7 +13,7 @@
 
 #include <sys/resource.h>
 
-#define HEADROOM ((size_t)(512 * MIB))
+#define LIMIT ((size_t)(512 * MIB))
 
 /* The first words of a block; the last word of it is its stamp again. */
 struct link {
@@ -42,7 +42,7 @@ static size_t take_all(size_t size, struct link **chain) {
         block->stamp = stamp_of(block);
         memcpy(last_word(block, size), &block->stamp, sizeof(block->stamp));
         *chain = block;
-        require(taken <= HEADROOM * 2, "the limit does not limit");
+        require(taken <= LIMIT, "the limit does not limit");
     }
     require(errno == ENOMEM, "a refusal without ENOMEM");
     return taken;
@@ -73,7 +73,7 @@ static void try_size(size_t size) {
     const size_t second = take_and_give(size);
     printf("blocks of %zu: %zu MiB, then %zu MiB\n", size, first / MIB, second / MIB);
     fflush(stdout);
-    require(first >= HEADROOM / 100 * percent, "refused far below the limit");
+    require(first >= LIMIT / 100 * percent, "refused far below the limit");
     require(second >= first - first / 8, "less memory after all was freed");
 }
 
@@ -83,14 +83,14 @@ int main(void) {
     puts("rlimit_as");
     require(getrlimit(RLIMIT_AS, &limit) == 0, "no limit to read");
     const struct rlimit unlimited = limit;
-    limit.rlim_cur = statm_bytes(0) + HEADROOM;
+    limit.rlim_cur = LIMIT;
     require(setrlimit(RLIMIT_AS, &limit) == 0, "no limit");
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         try_size(sizes[i]);
     }
     require(setrlimit(RLIMIT_AS, &unlimited) == 0, "no limit");
     check_at_rest(); /* which takes memory itself */
-    void *block = mem.malloc(2 * HEADROOM);
+    void *block = mem.malloc(2 * LIMIT);
     require(block != NULL, "no memory after the limit was lifted");
     mem.free(block);
     return 0;

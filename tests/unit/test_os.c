@@ -268,20 +268,9 @@ static void nothing_is_mapped_over_what_is_there(void **state) {
     (void)state;
     touch(0, 2, 1);
     errno = 77;
-    assert_false(hak_os_map_at(memory + page, page));
+    assert_int_equal(hak_os_map_at(memory + page, page), HAK_OS_TAKEN);
     assert_int_equal(errno, 77);
     assert_int_equal((unsigned char)memory[page], 0xa5);
-}
-
-static void reserved_memory_reads_as_zeros_and_can_be_made_writable(void **state) {
-    (void)state;
-    char *reserved = hak_os_reserve(PAGES * page);
-    assert_non_null(reserved);
-    assert_zeros(reserved, page);
-    assert_true(hak_os_make_writable(reserved + 3 * page, 2 * page));
-    memset(reserved + 3 * page, 1, 2 * page);
-    assert_zeros(reserved + page, 2 * page);
-    assert_true(hak_os_unmap(reserved, PAGES * page));
 }
 
 static void the_clock_rises_as_fast_as_time_goes_by(void **state) {
@@ -330,7 +319,6 @@ int main(void) {
         on_pages(aligned_mappings_are_aligned_zeroed_and_take_no_more_than_asked),
         on_pages(impossible_mappings_give_null_and_keep_errno),
         on_pages(nothing_is_mapped_over_what_is_there),
-        on_pages(reserved_memory_reads_as_zeros_and_can_be_made_writable),
         on_pages(the_clock_rises_as_fast_as_time_goes_by),
         on_pages(the_clock_never_falls),
         on_pages(the_clock_is_the_monotonic_one_a_few_milliseconds_coarse),

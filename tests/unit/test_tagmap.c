@@ -7,6 +7,8 @@
 
 #include "src/meta/tagmap.h"
 
+#include <sys/mman.h>
+
 #define SPAN_SLABS ((size_t)5)
 #define SPAN_BYTES (SPAN_SLABS * HAK_SLAB_BYTES)
 
@@ -43,7 +45,7 @@ static void addresses_outside_the_window_are_no_spans(void **state) {
     int local = 0;
     static int fixed;
     void *foreign = malloc(100);
-    const uintptr_t end = HAK_WINDOW_BASE + (hak_tagmap.slots << HAK_SLAB_SHIFT);
+    const uintptr_t end = HAK_WINDOW_BASE + (hak_tagmap_slots() << HAK_SLAB_SHIFT);
     assert_null(hak_tagmap_span(&local));
     assert_null(hak_tagmap_span(&fixed));
     assert_null(hak_tagmap_span(foreign));
@@ -61,7 +63,7 @@ static void addresses_that_no_pointer_can_have_are_no_spans(void **state) {
         UINTPTR_MAX / 2,    0xdeadbeefdeadbeefU, 0xa5a5a5a5a5a5a5a5U, UINTPTR_MAX << 47,
     };
     for (size_t i = 0; i < COUNT_OF(addresses); i++) {
-        assert_true(hak_tagmap_slot((void *)addresses[i]) >= hak_tagmap.slots);
+        assert_true(hak_tagmap_slot((void *)addresses[i]) >= hak_tagmap_slots());
         assert_null(hak_tagmap_span((void *)addresses[i]));
     }
 }
@@ -125,8 +127,8 @@ static void window_memory_is_aligned_zeroed_and_inside(void **state) {
     for (size_t align = HAK_SLAB_BYTES; align <= 4 * HAK_SUPERSLAB_BYTES; align *= 2) {
         char *base = hak_tagmap_map_window(SPAN_BYTES, align);
         assert_aligned(base, align);
-        assert_true(hak_tagmap_slot(base) < hak_tagmap.slots);
-        assert_true(hak_tagmap_slot(base + SPAN_BYTES - 1) < hak_tagmap.slots);
+        assert_true(hak_tagmap_slot(base) < hak_tagmap_slots());
+        assert_true(hak_tagmap_slot(base + SPAN_BYTES - 1) < hak_tagmap_slots());
         assert_zeros(base, SPAN_BYTES);
         memset(base, 0xa5, SPAN_BYTES);
         hak_tagmap_unmap_window(base, SPAN_BYTES);
@@ -152,8 +154,41 @@ static void the_window_keeps_clear_of_what_is_mapped_already(void **state) {
 static void more_than_the_window_gives_null_and_keeps_errno(void **state) {
     (void)state;
     errno = 77;
-    assert_null(hak_tagmap_map_window(hak_tagmap.slots << HAK_SLAB_SHIFT, HAK_SLAB_BYTES));
+    assert_null(hak_tagmap_map_window((size_t)1 << HAK_WINDOW_SHIFT_MAX, HAK_SLAB_BYTES));
     assert_int_equal(errno, 77);
+}
+
+static void the_map_is_small_and_grows_in_place_where_spans_are(void **state) {
+    (void)state;
+    const struct hak_tag_entry *entries = hak_tagmap.entries;
+    const uintptr_t before = hak_tagmap_slots();
+    assert_true(hak_tagmap_bytes() <= 2 * MIB);
+    const size_t bytes = (size_t)16 << 30; /* address space only */
+    struct hak_span span = {.bytes = bytes, .owner = HAK_OWNER_MID};
+    span.base = hak_tagmap_map_window(bytes, HAK_SLAB_BYTES);
+    assert_non_null(span.base);
+    assert_true(hak_tagmap_slots() > before);
+    assert_ptr_equal(hak_tagmap.entries, entries);
+    assert_true(hak_tagmap_slot(span.base + bytes - 1) < hak_tagmap_slots());
+    assert_null(hak_tagmap_span(span.base + bytes - 1));
+    hak_tagmap_unmap_window(span.base, bytes);
+}
+
+static void the_window_passes_a_large_neighbour(void **state) {
+    (void)state;
+    char *first = hak_tagmap_map_window(SPAN_BYTES, HAK_SLAB_BYTES);
+    assert_non_null(first);
+    const size_t bytes = (size_t)100 << 30;
+    char *neighbour =
+        mmap(first + SPAN_BYTES, bytes, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    assert_ptr_equal(neighbour, first + SPAN_BYTES);
+    char *second = hak_tagmap_map_window(SPAN_BYTES, HAK_SLAB_BYTES);
+    assert_true(second >= neighbour + bytes || second < first);
+    memset(second, 1, SPAN_BYTES);
+    hak_tagmap_unmap_window(second, SPAN_BYTES);
+    assert_int_equal(munmap(neighbour, bytes), 0);
+    hak_tagmap_unmap_window(first, SPAN_BYTES);
 }
 
 int main(void) {
@@ -168,6 +203,8 @@ int main(void) {
         cmocka_unit_test(window_memory_is_aligned_zeroed_and_inside),
         cmocka_unit_test(the_window_keeps_clear_of_what_is_mapped_already),
         cmocka_unit_test(more_than_the_window_gives_null_and_keeps_errno),
+        cmocka_unit_test(the_map_is_small_and_grows_in_place_where_spans_are),
+        cmocka_unit_test(the_window_passes_a_large_neighbour),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

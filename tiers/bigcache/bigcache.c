@@ -189,6 +189,7 @@ HAK_INLINE void unkeep(struct big_span *kept) {
     } else {
         big.oldest = kept->newer;
     }
+    atomic_signal_fence(memory_order_seq_cst); /* before the caller changes its length */
     kept->is_kept = false;
     big.kept_count--;
     set_kept_bytes(kept_bytes() - kept->span.bytes);
@@ -672,9 +673,15 @@ static bool bigcache_check(hak_report_fn report, void *arg) {
     return holds;
 }
 
-static void bigcache_after_fork(void) {
+/* What is on the list of kept mappings is marked again below. */
+static void unmark(struct hak_span *span) {
+    if (big_of(span)->is_kept) big_of(span)->is_kept = false;
+}
+
+static void bigcache_after_fork(bool in_disorder) {
     hak_lock_reset(&big.lock);
-    hak_big_table_after_fork();
+    if (!in_disorder) return;
+    hak_big_table_after_fork(unmark);
     big.buckets = first_buckets; /* another array may be half filled: it is given up */
     big.bucket_count = HAK_BIGCACHE_BUCKETS_MIN;
     for (size_t i = 0; i < big.bucket_count; i++)

@@ -125,9 +125,13 @@ static bool direct_check(hak_report_fn report, void *arg) {
     return holds;
 }
 
-static void direct_after_fork(void) {
+static void leave_as_it_is(struct hak_span *span) {
+    (void)span;
+}
+
+static void direct_after_fork(bool in_disorder) {
     hak_lock_reset(&direct.lock);
-    hak_big_table_after_fork();
+    if (in_disorder) hak_big_table_after_fork(leave_as_it_is);
 }
 
 const struct hak_tier_ops hak_big_direct = {

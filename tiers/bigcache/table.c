@@ -40,6 +40,7 @@ bool hak_big_table_leave(struct hak_span *span) {
         link = (struct hak_span **)&(*link)->source;
     if (*link == NULL) return false;
     *link = next_of(span);
+    atomic_signal_fence(memory_order_seq_cst); /* before the caller changes the span */
     table.count--;
     table.bytes -= span->bytes;
     return true;
@@ -89,6 +90,10 @@ bool hak_big_table_check(hak_report_fn report, void *arg) {
     return count == table.count && bytes == table.bytes;
 }
 
-void hak_big_table_after_fork(void) {
+void hak_big_table_after_fork(void (*visit)(struct hak_span *span)) {
     table.count = count_chains(&table.bytes);
+    for (size_t i = 0; i < CHAINS; i++) {
+        for (struct hak_span *span = table.chains[i]; span != NULL; span = next_of(span))
+            visit(span);
+    }
 }

@@ -27,6 +27,8 @@ size_t hak_big_table_bytes(void);
 
 /* Recounts. */
 bool hak_big_table_check(hak_report_fn report, void *arg);
-void hak_big_table_after_fork(void);
+
+/* The child of a fork: recounts, and visits every span. */
+void hak_big_table_after_fork(void (*visit)(struct hak_span *span));
 
 #endif

@@ -83,7 +83,8 @@ static bool direct_check(hak_report_fn report, void *arg) {
 }
 
 /* What another thread was entering or releasing is nobody's; its memory stays out of use. */
-static void direct_after_fork(void) {
+static void direct_after_fork(bool in_disorder) {
+    if (!in_disorder) return;
     struct hak_span *span = misplaced_from(1);
     for (; span != NULL; span = misplaced_from(hak_span_number(span) + 1)) {
         hak_tagmap_clear(span);

@@ -82,7 +82,7 @@ static void end_window(struct shard *shard) {
 
 static struct shard *enter(void) {
     struct shard *shard = own_shard();
-    bool waited = atomic_load_explicit(&shard->lock.held, memory_order_relaxed) != 0;
+    bool waited = hak_lock_is_held(&shard->lock);
     hak_lock_take(&shard->lock);
     shard->waits += waited;
     if (++shard->visits >= HAK_L25_WINDOW) end_window(shard);
@@ -307,11 +307,13 @@ static bool l25_check(hak_report_fn report, void *arg) {
     return holds;
 }
 
-static void l25_after_fork(void) {
+static void l25_after_fork(bool in_disorder) {
+    for (uint32_t i = 0; i < HAK_L25_SHARDS_MAX; i++)
+        hak_lock_reset(&l25.shards[i].lock);
+    if (!in_disorder) return;
     size_t sum = 0;
     for (uint32_t i = 0; i < HAK_L25_SHARDS_MAX; i++) {
         struct shard *shard = &l25.shards[i];
-        hak_lock_reset(&shard->lock);
         shard->kept_bytes = count_lists(shard, NULL, NULL, NULL);
         sum += shard->kept_bytes;
     }

@@ -69,7 +69,9 @@ static bool none_check(hak_report_fn report, void *arg) {
     return true;
 }
 
-static void none_after_fork(void) {}
+static void none_after_fork(bool in_disorder) {
+    (void)in_disorder;
+}
 
 const struct hak_tier_ops hak_l25_none = {
     .name = "none",

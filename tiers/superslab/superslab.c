@@ -469,8 +469,9 @@ static uint32_t mend_spans(const struct superslab *ss) {
     return free;
 }
 
-static void superslab_after_fork(void) {
+static void superslab_after_fork(bool in_disorder) {
     hak_lock_reset(&groups.lock);
+    if (!in_disorder) return;
     hak_idle_set(&hak_idle.spans, 0);
     groups.mapped = 0;
     for (struct group *group = groups.first; group != NULL; group = group->next) {

@@ -106,6 +106,11 @@ HAK_INLINE void hak_bin_set_capacity(struct hak_bin *bin, unsigned capacity) {
     bin->capacity = (uint16_t)capacity;
 }
 
+/* A push and a pop change the bin by one store: there is nothing to mend after a fork. */
+HAK_INLINE void hak_bin_mend(struct hak_bin *bin) {
+    (void)bin;
+}
+
 /* The block below `block` in the bin, or the top one for NULL; NULL at the end. */
 HAK_INLINE void *hak_bin_next(const struct hak_bin *bin, void *block, unsigned index) {
     (void)block;
