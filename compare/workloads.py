@@ -3,16 +3,17 @@
 
 Called by the runner. `Row.measure` makes one run and returns an Outcome: numbers, a checksum, or
 the reason why there are none. A row never looks at the allocator: the shot carries the preloads.
-The declared suite is workloads.toml; the real programs are in programs.py and share Row.
+The declared suite is workloads.toml, read by suite.py; the real programs are in programs.py and
+share Row.
 """
 
 import hashlib
 import json
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import records
+import suite
 from launch import failure_of
 
 TIMEOUT_S = 20
@@ -58,17 +59,17 @@ class Row:
     timeout_s: float
     threads: int = 1
     memory: str = "ratio"  # or "absolute": too little alive, or work that depends on speed
-    memory_field: str = "hwm_kib"
+    memory_field: str = suite.PEAK
     env: dict = field(default_factory=dict, hash=False)
     score: str = "wall_s"
     unit: str = "s"
-    group: str = "program"
+    program: str = suite.PROGRAM  # of harness/
     rest_s: float = REST_S  # of a memory run, idle after everything was freed
 
     def record(self):
-        """The row as it stands in runs.jsonl."""
+        """The row as it stands in runs.jsonl; "group" is the program there, not that of a mean."""
         return {
-            "workload": self.name, "group": self.group, "threads": self.threads,
+            "workload": self.name, "group": self.program, "threads": self.threads,
             "args": " ".join(Path(a).name for a in self.argv), "score": self.score,
             "unit": self.unit, "direction": "lower is better", "memory": self.memory,
             "memory_field": self.memory_field, "timeout_s": self.timeout_s,
@@ -134,10 +135,8 @@ class Workload(Row):
 
 def declared(toml_path, executables):
     """The rows of workloads.toml, and the names of those whose program was not built."""
-    with open(toml_path, "rb") as f:
-        entries = tomllib.load(f)["row"]
     rows, absent = [], []
-    for entry in entries:
+    for entry in suite.read(toml_path).rows:
         program = entry["program"]
         if program not in executables:
             absent.append((entry["name"], f"needs {program}"))
@@ -148,11 +147,11 @@ def declared(toml_path, executables):
             timeout_s=TIMEOUT_S,
             threads=entry["threads"],
             memory=entry.get("memory", "ratio"),
-            memory_field=entry.get("memory_field", "hwm_kib"),
+            memory_field=entry.get("memory_field", suite.PEAK),
             score=entry.get("score", "ns_per_op"),
             unit=entry.get("unit", "ns/op"),
             rest_s=entry.get("rest_s", REST_S),
-            group=program,
+            program=program,
             insn_args=tuple(entry["insn_args"].split()) if "insn_args" in entry else None,
         ))
     return rows, absent

@@ -77,7 +77,7 @@ class Declared(unittest.TestCase):
     def test_a_workload_that_was_not_built_is_named(self):
         rows, absent = workloads.declared(support.COMPARE / "workloads.toml", {"pairs": "/x/pairs"})
         self.assertEqual(rows[0].name, "pairs 64 B")
-        self.assertEqual({row.group for row in rows}, {"pairs"})
+        self.assertEqual({row.program for row in rows}, {"pairs"})
         self.assertIn(("larson churn", "needs larson"), absent)
         self.assertEqual(rows[0].argv[-1], "--json")
 
