@@ -126,14 +126,16 @@ def base_entry(summary, table, row):
     return Entry(absolute(cell.spread.median, table.metric, row), "base")
 
 
-def mean_entry(table, label, arm, with_interval=True):
+def mean_of(estimate, rows, most, with_interval=True):
     """A geometric mean, with the number of its rows where some are missing."""
-    if (label, arm) not in table.means:
-        return Entry("-", "mean")
-    estimate, rows = table.means[label, arm]
-    most = table.most[label]
     text = interval(estimate) if with_interval else ratio_text(estimate.ratio)
     return Entry(text + (f" ({rows}/{most} rows)" if rows < most else ""), "mean")
+
+
+def mean_entry(table, label, arm, with_interval=True):
+    if (label, arm) not in table.means:
+        return Entry("-", "mean")
+    return mean_of(*table.means[label, arm], table.most[label], with_interval)
 
 
 def blocks_of(summary, row):

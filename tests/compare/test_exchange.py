@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What goes out to other tools and README, and what comes in from mimalloc-bench."""
+"""What goes out to other tools, and what comes in from mimalloc-bench."""
 
 import contextlib
 import io
@@ -13,7 +13,6 @@ import support
 
 import export
 import mimalloc_bench
-import readme_table
 import records
 import report
 import text
@@ -106,42 +105,6 @@ class Exported(unittest.TestCase):
         values = [run["values"][0] for run in names["short/fast"]["runs"]]
         self.assertEqual(len(values), 9)
         self.assertTrue(all(1e-10 < v < 1e-6 for v in values))
-
-
-class Readme(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.readme = Path(folder.name) / "README.md"
-        self.results = Path(folder.name) / "results" / "2026-01-01-made-up"
-        self.results.mkdir(parents=True)
-        lines = "".join(json.dumps(r) + "\n" for r in support.made_up_session())
-        (self.results / "runs.jsonl").write_text(lines)
-        self.readme.write_text(f"# A\n\n{readme_table.BEGIN}\n{readme_table.END}\n\nafter\n")
-
-    def update(self, *options):
-        with contextlib.redirect_stdout(io.StringIO()):
-            return report.main(["--readme", *options, str(self.results), str(self.readme)])
-
-    def test_is_written_between_the_marks_and_checked(self):
-        self.assertEqual(self.update("--check"), 1)
-        self.assertEqual(self.update(), 0)
-        made = self.readme.read_text()
-        self.assertTrue(made.startswith("# A\n") and made.endswith("\nafter\n"))
-        self.assertIn("(results/2026-01-01-made-up/summary.md)", made)
-        self.assertIn("**0.50 [", made)
-        self.assertEqual(self.update("--check"), 0)
-        self.readme.write_text(made.replace("0.50", "0.40"))
-        self.assertEqual(self.update("--check"), 1)
-
-    def test_the_readme_of_this_repository_says_what_its_folder_says(self):
-        readme = support.COMPARE.parent / "README.md"
-        if readme_table.BEGIN not in readme.read_text(encoding="utf-8"):
-            self.skipTest("README has no marks")
-        folder = readme_table.folder_named(readme)
-        self.assertIsNotNone(folder, "the table names no folder")
-        said = readme_table.update(folder, readme, report.load(folder), check=True)
-        self.assertEqual(said, 0)
 
 
 if __name__ == "__main__":
