@@ -127,6 +127,21 @@ class Mean(unittest.TestCase):
         self.assertAlmostEqual(merged.ratio, 1, delta=0.01)
         self.assertGreater(merged.half_width(), 20 * alone.half_width())
 
+    def test_five_machines_that_differ_cover_the_truth_and_two_do_not(self):
+        def coverage(machines, experiments=200):
+            hits = 0
+            for seed in range(experiments):
+                rng = np.random.default_rng([seed, machines])
+                shifts = rng.normal(0, 0.05, machines)
+                row = {(str(m), b): shift + rng.normal(0, 0.02)
+                       for m, shift in enumerate(shifts) for b in range(10)}
+                estimate = stats.geometric_mean_ratio([row], seed, 499)
+                hits += estimate.low <= 1 <= estimate.high
+            return hits / experiments
+
+        self.assertGreaterEqual(coverage(5), 0.9)
+        self.assertLess(coverage(2), 0.8)
+
     def test_a_machine_weighs_the_same_however_many_blocks_it_has(self):
         row = {("a", b): 0.0 for b in range(40)} | {("b", b): math.log(4) for b in range(10)}
         self.assertAlmostEqual(stats.geometric_mean_ratio([row], 1).ratio, 2)
