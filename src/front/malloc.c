@@ -60,14 +60,15 @@ static void *alloc_large(struct hak_tcache *tc, size_t size, size_t align, bool 
 /* A whole span: one that the thread keeps, else one from the tier, marked as the thread's. */
 static void *malloc_span(size_t size, bool *zeroed) {
     hak_class_t cls = hak_sizeclass_of(size);
+    size_t stride = hak_sizeclass_stride(cls);
     struct hak_tcache *tc = hak_thread_cache();
     if (hak_unlikely(tc == NULL)) {
-        return alloc_large(hak_thread_current(), size, HAK_ALIGN_BYTES, zeroed);
+        return alloc_large(hak_thread_current(), stride, HAK_ALIGN_BYTES, zeroed);
     }
     hak_purge_visit_of(tc, cls);
     void *block = hak_bin_pop(&tc->bins[cls]);
     if (block != NULL) return block;
-    block = alloc_large(tc, hak_sizeclass_stride(cls), HAK_ALIGN_BYTES, zeroed);
+    block = alloc_large(tc, stride, HAK_ALIGN_BYTES, zeroed);
     if (block == NULL) return NULL;
     hak_thread_see_map(tc);
     hak_supply_mark_span(tc, cls, block);

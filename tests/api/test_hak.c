@@ -7,6 +7,8 @@
 #include "include/hakmem.h"
 #include "tests/api/suite.h"
 
+#include <pthread.h>
+
 #include <malloc.h>
 
 static struct hak_stats stats_now(void) {
@@ -25,6 +27,35 @@ static void good_size_is_what_a_block_will_have(void **state) {
         assert_int_equal(hak_usable_size(block), good);
         hak_free(block);
     }
+}
+
+static size_t late_mismatches;
+
+static void compare_sizes_late(void *unused) {
+    (void)unused;
+    for (size_t size = 1; size < MIB; size += 4999) {
+        void *block = hak_malloc(size);
+        late_mismatches += block == NULL || hak_usable_size(block) != hak_good_size(size);
+        hak_free(block);
+    }
+}
+
+static void *end_with_a_destructor(void *key) {
+    hak_free(hak_malloc(1)); /* the thread has a cache, and so an end */
+    assert_int_equal(pthread_setspecific(*(pthread_key_t *)key, key), 0);
+    return NULL;
+}
+
+static void good_size_is_what_an_ending_thread_gets(void **state) {
+    (void)state;
+    pthread_key_t key;
+    pthread_t thread;
+    hak_free(hak_malloc(1)); /* hakmem's own key is older, so its destructor runs first */
+    assert_int_equal(pthread_key_create(&key, compare_sizes_late), 0);
+    assert_int_equal(pthread_create(&thread, NULL, end_with_a_destructor, &key), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(pthread_key_delete(key), 0);
+    assert_int_equal(late_mismatches, 0);
 }
 
 static void good_size_of_what_cannot_be_served_is_zero(void **state) {
@@ -163,6 +194,7 @@ static void build_info_is_one_line_that_names_the_build(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_size_is_what_a_block_will_have),
+        cmocka_unit_test(good_size_is_what_an_ending_thread_gets),
         cmocka_unit_test(good_size_of_what_cannot_be_served_is_zero),
         cmocka_unit_test(sized_frees_return_blocks_whatever_size_they_claim),
         cmocka_unit_test(both_families_of_names_mix),
