@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""programs.py LIB [--ulimit-v KIB] [--overcommit2]: real programs under a preloaded allocator.
+"""programs.py LIB [--ulimit-v KIB] [--commit-limit SHIM] [--overcommit2]: real programs under a
+preloaded allocator.
 
 Each program runs twice in a fresh folder with the same generated input: with libc's malloc, and
 with LIB preloaded. Output, errors and exit status must be the same. A missing program is a skip.
---overcommit2 switches the machine to overcommit_memory=2 meanwhile (root only, else exit 77), and a
-guardian process puts the setting back even when this one is killed.
+--commit-limit preloads SHIM as well, which is commit_limit.c: each process under LIB may commit no
+more than COMMIT_LIMIT bytes, counted as a kernel with strict accounting does. --overcommit2
+switches the machine to overcommit_memory=2 meanwhile (root only, else exit 77), and a guardian
+process puts the setting back even when this one is killed.
 """
 import argparse
 import hashlib
@@ -23,7 +26,8 @@ import unittest
 ARGS = None
 PYTHON = "/usr/bin/python3"
 SEED = 20251
-TIMEOUT = 120
+COMMIT_LIMIT = 256 << 20
+TIMEOUT = 900  # what hangs; a busy machine is not as slow as that
 
 
 def environment(folder, lib):
@@ -32,6 +36,8 @@ def environment(folder, lib):
            "PYTHONDONTWRITEBYTECODE": "1", "TERM": "dumb"}
     if lib:
         env["LD_PRELOAD"] = lib
+    if lib and ARGS.commit_limit:
+        env |= {"LD_PRELOAD": f"{ARGS.commit_limit}:{lib}", "HAK_COMMIT_LIMIT": str(COMMIT_LIMIT)}
     return env
 
 
@@ -111,6 +117,26 @@ class Programs(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="hak-") as folder:
             maps = Runner(folder, ARGS.lib).run("cat", "/proc/self/maps")
         self.assertIn(os.path.realpath(ARGS.lib), maps)
+
+    def test_more_than_may_be_committed_is_refused_and_less_is_not(self):
+        if not ARGS.commit_limit:
+            raise unittest.SkipTest("there is no limit")
+        script = ("import sys\n"
+                  "blocks = [bytearray(mib << 20) for mib in (100, 100)]; del blocks\n"
+                  "try: bytearray(300 << 20)\n"
+                  "except MemoryError: sys.exit(7)\n")
+        with tempfile.TemporaryDirectory(prefix="hak-") as folder:
+            run = Runner(folder, ARGS.lib)
+            run.run(PYTHON, "-c", script)
+        self.assertEqual(run.results[0][3], 7, run.results)
+
+    def test_a_process_that_does_nothing_commits_next_to_nothing(self):
+        if not ARGS.commit_limit:
+            raise unittest.SkipTest("there is no limit")
+        with tempfile.TemporaryDirectory(prefix="hak-") as folder:
+            run = Runner(folder, ARGS.lib)
+            run.run("ls", "/", HAK_COMMIT_LIMIT=str(4 << 20))
+        self.assertEqual(run.results[0][3], 0, run.results)
 
     def test_ls_in_a_utf8_locale(self):
         def scenario(run):
@@ -290,7 +316,7 @@ SELECT nonsense FROM t;
             socket = run.path("s")
             server = run.start(["redis-server", "--port", "0", "--unixsocket", socket, "--save", "",
                                 "--appendonly", "no", "--daemonize", "no"])
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + TIMEOUT
             while not os.path.exists(socket) and server.poll() is None:
                 self.assertLess(time.monotonic(), deadline, "redis-server did not start")
                 time.sleep(0.02)
@@ -298,7 +324,7 @@ SELECT nonsense FROM t;
                 self.drive_redis(run, socket)
             finally:
                 try:
-                    out, err = server.communicate(timeout=30)
+                    out, err = server.communicate(timeout=TIMEOUT)
                 except subprocess.TimeoutExpired:
                     server.kill()
                     out, err = server.communicate()
@@ -390,6 +416,11 @@ print(sum); collectgarbage(); io.stderr:write("to stderr\\n"); os.exit(5, true)
 
 OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 RATIO = "/proc/sys/vm/overcommit_ratio"
+UNDER_COMMIT_LIMIT = ["test_the_library_is_loaded",
+                      "test_more_than_may_be_committed_is_refused_and_less_is_not",
+                      "test_a_process_that_does_nothing_commits_next_to_nothing",
+                      "test_ls_in_a_utf8_locale", "test_bash", "test_python_json_and_threads",
+                      "test_perl", "test_lua"]
 UNDER_OVERCOMMIT2 = ["test_the_library_is_loaded", "test_ls_in_a_utf8_locale", "test_bash",
                      "test_python_json_and_threads", "test_python_subprocess_and_multiprocessing",
                      "test_perl", "test_gcc_compiling_3000_lines", "test_redis_under_its_benchmark",
@@ -437,9 +468,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lib")
     parser.add_argument("--ulimit-v", type=int, default=0, metavar="KIB")
+    parser.add_argument("--commit-limit", type=os.path.abspath, metavar="SHIM")
     parser.add_argument("--overcommit2", action="store_true")
     ARGS, rest = parser.parse_known_args()
     ARGS.lib = os.path.abspath(ARGS.lib)
+    if ARGS.commit_limit:
+        rest = rest or [f"Programs.{name}" for name in UNDER_COMMIT_LIMIT]
     if not ARGS.overcommit2:
         unittest.main(argv=sys.argv[:1] + rest)
     if os.geteuid() != 0 or not os.access(OVERCOMMIT, os.W_OK):
