@@ -127,6 +127,7 @@ class Running(unittest.TestCase):
         done = subprocess.run(
             [sys.executable, support.COMPARE / "campaign.py", "run", self.folder, str(number)],
             capture_output=True, text=True, check=False)
+        self.said = done.stdout + done.stderr
         return done.returncode
 
     def calls(self, number):
@@ -141,7 +142,8 @@ class Running(unittest.TestCase):
 
     def test_a_job_that_could_not_run_is_run_again(self):
         for status in (75, 130, 2):
-            self.assertEqual(self.run_job(0, status), status)
+            self.assertEqual(self.run_job(0, status), status, self.said)
+            self.assertIn(f"not finished: status {status}", self.said)
         self.assertEqual(campaign.open_jobs(self.folder, campaign.read_plan(self.folder)), [0, 1])
         self.assertEqual(self.run_job(0), 0)
         self.assertEqual(self.calls(0), "4")
@@ -151,11 +153,13 @@ class Running(unittest.TestCase):
         self.assertEqual(campaign.outcome_of(self.folder, 0)["status"], 1)
 
     def test_a_harness_that_broke_is_no_result(self):
-        self.assertEqual(self.run_job(0, 99), 2)
+        self.assertEqual(self.run_job(0, 99), 2, self.said)
+        self.assertIn("it left no table", self.said)
         self.assertIsNone(campaign.outcome_of(self.folder, 0))
 
     def test_there_is_no_job_behind_the_last(self):
-        self.assertEqual(self.run_job(2), 2)
+        self.assertEqual(self.run_job(2), 2, self.said)
+        self.assertIn("there is no job 2", self.said)
 
     def test_the_array_has_the_open_jobs_only(self):
         self.run_job(0)

@@ -18,7 +18,9 @@ class Parallel(unittest.TestCase):
             plan = campaign.read_plan(small.folder)
             broken = plan | {"command": ["sh", "-c", "exit 75"]}
             campaign.write_json(small.folder / "plan.json", broken)
-            small.call("parallel", str(small.folder), status=2)  # so many jobs failed
+            said = small.call("parallel", str(small.folder), fails=True)
+            for job in (0, 1):
+                self.assertIn(f"job {job} is not finished: status 75", said)
             self.assertEqual(campaign.open_jobs(small.folder, plan), [0, 1])
             campaign.write_json(small.folder / "plan.json", plan)
             small.call("parallel", str(small.folder))

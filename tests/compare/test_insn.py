@@ -60,7 +60,7 @@ totals: 111
 
 
 def workload(name, *argv, **fields):
-    return Workload(name, (*argv, "--json"), 20, **fields)
+    return Workload(name, (*argv, "--json"), 300, **fields)
 
 
 class Reading(unittest.TestCase):

@@ -139,7 +139,7 @@ class Runs(unittest.TestCase):
         return record
 
     def python(self, text):
-        return self.measure(Row("calls", ("/usr/bin/python3", "-S", "-E", "-c", text), 20))
+        return self.measure(Row("calls", ("/usr/bin/python3", "-S", "-E", "-c", text), 300))
 
     def test_calls_of_a_program_and_of_its_children_are_all_there(self):
         idle, one, two = (self.python(t)["metric"] for t in (
@@ -153,18 +153,18 @@ class Runs(unittest.TestCase):
             self.assertEqual(metric["advice_calls"] - idle["advice_calls"], times)
 
     def test_the_allocator_under_test_serves_the_program_and_not_the_tracer(self):
-        row = Row("who", ("/usr/bin/env",), 20)
+        row = Row("who", ("/usr/bin/env",), 300)
         kernel.measure(row, self.arm, self.shot, self.program)
         said = (Path(self.shot.launcher.scratch) / "stdout").read_text()
         self.assertIn(f"LD_PRELOAD={LIBC}\n", said)
 
     def test_a_failure_has_its_words(self):
         for command, words in (("kill -SEGV $$", "crash SIGSEGV"), ("exit 3", "exit 3")):
-            self.assertEqual(self.measure(Row("gone", ("/bin/sh", "-c", command), 20))["reason"],
+            self.assertEqual(self.measure(Row("gone", ("/bin/sh", "-c", command), 300))["reason"],
                              words)
 
     def test_a_workload_is_traced_as_it_is(self):
-        row = Workload("pairs", (PAIRS, "1000", "64", "--json"), 20)
+        row = Workload("pairs", (PAIRS, "1000", "64", "--json"), 300)
         record = self.measure(row)
         self.assertIsNone(record["reason"])
         self.assertGreater(record["metric"]["map_b"], 0)

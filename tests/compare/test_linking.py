@@ -86,7 +86,7 @@ class Built(unittest.TestCase):
 
     def test_every_layout_is_proved_to_serve_and_timed(self):
         listed, journal = self.with_layouts(5), records.Journal(self.folder / "runs.jsonl")
-        row = Row("one", ("/bin/sh", "-c", "echo same"), 10)
+        row = Row("one", ("/bin/sh", "-c", "echo same"), 300)
         scratch = self.folder / "scratch"
         runner = Runner(Launcher(support.LAUNCH, scratch), {"probe": support.PROBE}, [row], listed,
                         journal, support.exactly(2), 7, Progress(io.StringIO()))

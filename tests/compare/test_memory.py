@@ -184,7 +184,7 @@ class Runs(Folder):
         return record
 
     def test_live_bytes_of_a_program_are_its_own_and_not_its_childrens(self):
-        row = Row("blocks", ("/usr/bin/python3", "-S", "-E", "-c", PYTHON), 20)
+        row = Row("blocks", ("/usr/bin/python3", "-S", "-E", "-c", PYTHON), 300)
         record = self.measure(row)
         self.assertIsNone(record["reason"])
         live_mib = record["metric"]["peak_live_b"] / (1 << 20)
@@ -196,7 +196,7 @@ class Runs(Folder):
     def python(self, text, arm=None, text_of_child="pass"):
         """The record of a program that holds 30 MiB and goes on like this."""
         shot = dataclasses.replace(self.shot, preloads=(arm,)) if arm else self.shot
-        row = Row("more", ("/usr/bin/python3", "-S", "-E", "-c", TAKE + text), 20,
+        row = Row("more", ("/usr/bin/python3", "-S", "-E", "-c", TAKE + text), 300,
                   env={"TEXT": TAKE + text_of_child}, rest_s=0)
         record = memory.measure(row, self.arm, shot, LEDGER)
         self.validator.validate(support.head(rec="mem", **record))
@@ -263,7 +263,7 @@ class Runs(Folder):
 
     def test_rounding_is_that_of_the_allocator(self):
         """Blocks of 40 bytes: 48 under hakmem and mostly 40 under glibc, and of two MiB."""
-        row = Workload("live", (RANDOM_LIVE, "50000", "40", "42", "--json"), 20, rest_s=0)
+        row = Workload("live", (RANDOM_LIVE, "50000", "40", "42", "--json"), 300, rest_s=0)
         for arm, low, high in ((self.shot.preloads[0], 1.0, 1.01), (HAKMEM, 1.19, 1.21)):
             shot = dataclasses.replace(self.shot, preloads=(arm,))
             metric = memory.measure(row, self.arm, shot, LEDGER)["metric"]
@@ -271,7 +271,7 @@ class Runs(Folder):
 
     def test_every_peer_that_is_installed_is_followed(self):
         """tcmalloc allocates when it is first asked for a size."""
-        row = Workload("live", (RANDOM_LIVE, "50000", "64", "42", "--json"), 20, rest_s=0)
+        row = Workload("live", (RANDOM_LIVE, "50000", "64", "42", "--json"), 300, rest_s=0)
         peers = [arm for arm in arms.peers(support.COMPARE / "allocators.toml", {}) if arm.path]
         self.assertTrue(peers)
         for arm in peers:
@@ -283,7 +283,7 @@ class Runs(Folder):
                 self.assertGreaterEqual(record["metric"]["peak_live_b"], 50000 * 64)
 
     def test_a_workload_ends_with_what_it_retains(self):
-        row = Workload("live", (RANDOM_LIVE, "50000", "64", "42", "--json"), 20)
+        row = Workload("live", (RANDOM_LIVE, "50000", "64", "42", "--json"), 300)
         record = self.measure(row, rest_s=0.15)
         metric = record["metric"]
         self.assertIsNone(record["reason"])
@@ -296,13 +296,13 @@ class Runs(Folder):
     def test_pages_of_the_ledger_are_not_the_programs(self):
         """A MiB of blocks of 16 bytes has half a MiB or more of shadow: it must not be seen."""
         argv = (RANDOM_LIVE, "200000", "16", "42", "--json")
-        said = self.measure(Workload("live", argv, 20))["metric"]["peak_rss_kib"]
+        said = self.measure(Workload("live", argv, 300))["metric"]["peak_rss_kib"]
         out = Path(self.folder.name) / "plain"
-        plain = self.launcher.run(self.shot, argv, 20, out, out.with_suffix(".err"))["hwm_kib"]
+        plain = self.launcher.run(self.shot, argv, 300, out, out.with_suffix(".err"))["hwm_kib"]
         self.assertLess(abs(said - plain), 1024, (said, plain))
 
     def test_a_failed_run_says_why(self):
-        record = self.measure(Row("gone", ("/bin/false",), 20))
+        record = self.measure(Row("gone", ("/bin/false",), 300))
         self.assertEqual(record["reason"], "exit 1")
         self.assertEqual(record["metric"], {})
 

@@ -37,7 +37,7 @@ test_runner.make_session(Path(sys.argv[1]))"""
 def rows_of(folder):
     """Each run leaves a line in a file: what was run, whether it was recorded or not."""
     said = f"echo x >> {folder}/made; sleep 0.01; echo same"
-    return [Row(name, ("/bin/sh", "-c", said), 10) for name in ("one", "two", "three")]
+    return [Row(name, ("/bin/sh", "-c", said), 300) for name in ("one", "two", "three")]
 
 
 def make_runner(folder, plan):
@@ -250,7 +250,7 @@ class Disturbed(unittest.TestCase):
         with mock.patch.object(noise, "invalid", invalid), \
                 mock.patch("runner.REST_AFTER_NOISE_S", 0), \
                 mock.patch(f"{__name__}.rows_of",
-                           lambda _: [Scripted("one", ("/bin/echo", "same"), 10)]):
+                           lambda _: [Scripted("one", ("/bin/echo", "same"), 300)]):
             return make_session(self.folder, support.exactly(BLOCKS, **plan))
 
     @staticmethod

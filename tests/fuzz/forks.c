@@ -20,7 +20,7 @@
 #define CHILD_STEPS   300U
 #define CHILD_THREADS 2U
 #define DEEPEST       2U
-#define HANG_S        240U
+#define HANG_S        900U
 
 static unsigned depth;
 static atomic_ulong made;

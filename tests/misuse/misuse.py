@@ -81,7 +81,7 @@ def run(verb, case, **environment):
     env = {k: v for k, v in os.environ.items() if not k.startswith("HAKMEM_")}
     env.update(environment, LD_PRELOAD=ARGS.lib)
     return subprocess.run([ARGS.victim, verb, case], env=env, capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=900, check=False)
 
 
 class Misuse(unittest.TestCase):

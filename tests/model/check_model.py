@@ -19,7 +19,7 @@ import time
 MODEL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "remote.pml")
 SKIPPED = 77
 MEGABYTES_MAX = 1900
-SECONDS_MAX = 120
+SECONDS_MAX = 1200
 DEPTH_MAX = 20000
 
 SIZES = ("SLABS", "HEAPS", "HAND10", "HAND20", "HAND11", "HAND21", "EXITS", "BINDS", "GIVES")

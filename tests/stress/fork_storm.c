@@ -72,7 +72,7 @@ static void *forks_in_a_loop(void *argument) {
         const pid_t child = fork();
         require(child >= 0, "no child");
         if (child == 0) {
-            alarm(20);
+            alarm(HANG_S);
             churn(&random, 200);
             _exit(0);
         }
@@ -87,7 +87,7 @@ static void *forks_in_a_loop(void *argument) {
 
 int main(int argc, char **argv) {
     const unsigned seconds = (unsigned)argument_or(argc, argv, 1, 3);
-    alarm(seconds + 40);
+    alarm(HANG_S);
     static void *(*const bodies[])(void *) = {
         allocates,   allocates,   reads_lines,     reads_lines,
         reads_lines, flushes_all, forks_in_a_loop, forks_in_a_loop,
@@ -98,12 +98,14 @@ int main(int argc, char **argv) {
         threads[i] = start_thread(bodies[i], (void *)i);
     }
     sleep(seconds);
+    while (forks == 0 || lines == 0) {
+        usleep(10000);
+    }
     is_over = true;
     for (int i = 0; i < THREADS; i++) {
         join_thread(threads[i]);
     }
     check_at_rest();
     printf("fork_storm: %lu forks, %lu lines\n", (unsigned long)forks, (unsigned long)lines);
-    require(forks > 0 && lines > 0, "nothing happened");
     return 0;
 }

@@ -89,7 +89,9 @@ int main(int argc, char **argv) {
     for (uintptr_t i = 0; i < PRODUCERS; i++) {
         producers[i] = start_thread(produces, (void *)i);
     }
-    for (unsigned long tenth = 0; tenth < seconds * 10; tenth++) {
+    /* On a busy machine until enough has happened to judge. */
+    for (unsigned long tenth = 0; tenth < seconds * 10 || freed * OBJECT_BYTES <= 4 * live;
+         tenth++) {
         usleep(100000);
         require(resident_bytes() <= limit, "the resident size outgrew the live set");
     }
@@ -105,6 +107,5 @@ int main(int argc, char **argv) {
     join_thread(freer);
     check_at_rest();
     printf("free_only_thread: %lu freed\n", (unsigned long)freed);
-    require(freed * OBJECT_BYTES > 4 * live, "too little happened to judge");
     return 0;
 }

@@ -126,7 +126,7 @@ static void main_ladder(size_t headroom) {
 }
 
 int main(void) {
-    alarm(120);
+    alarm(HANG_S);
     require(getrlimit(RLIMIT_AS, &unlimited) == 0, "no limit to read");
     require(statm_bytes(0) <= 64 * MIB, "much address space is reserved at the start");
     pthread_barrier_init(&step_begins, NULL, THREADS + 1);

@@ -222,7 +222,7 @@ int main(int argc, char **argv) {
         fault.kind++;
     }
     require(fault.kind < KINDS, "no such call");
-    alarm(100);
+    alarm(HANG_S);
     random_state = random_start(seed, 0);
     find_trim();
     for (unsigned long k = 1; k <= NTHS; k++) {

@@ -28,6 +28,9 @@
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
 
+/* After so long a process hangs: a signal ends it. A busy machine is not as slow as that. */
+#define HANG_S 900U
+
 #define require(condition, what)                                                                   \
     do {                                                                                           \
         if (!(condition)) die(__FILE__, __LINE__, (what));                                         \
