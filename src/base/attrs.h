@@ -15,6 +15,16 @@
 #define HAK_ALIGNED(n) __attribute__((aligned(n)))
 #define HAK_TLS        __thread __attribute__((tls_model("initial-exec")))
 
+/* A call that must be a jump: HAK_TAIL_CALL before its `return`, HAK_TAIL_CALLS before the function
+ * it stands in, for the compilers that have only an optimisation for it. */
+#if defined(__has_attribute) && __has_attribute(musttail)
+#define HAK_TAIL_CALL __attribute__((musttail))
+#define HAK_TAIL_CALLS
+#else
+#define HAK_TAIL_CALL
+#define HAK_TAIL_CALLS __attribute__((optimize("O2")))
+#endif
+
 /* Sanitizers reserve parts of the address space; geometry.h keeps out of their way. */
 #if defined(__has_feature)
 #define HAK_HAS_FEATURE(x) __has_feature(x)

@@ -5,6 +5,7 @@
  */
 #include "src/contract/slots.h"
 #include "src/front/fast.h"
+#include "src/front/foreign.h"
 #include "src/front/misuse.h"
 #include "src/front/prove.h"
 #include "src/front/purge.h"
@@ -39,7 +40,7 @@ static bool free_large(void *block, struct hak_span *span) {
 static void free_elsewhere(void *block) {
     bool is_mapped = hak_tagmap_span(block) != NULL;
     if (!is_mapped && hak_unlikely(!free_large(block, NULL))) {
-        hak_misuse_unknown("free", block);
+        if (!hak_foreign_free(block)) hak_misuse_unknown("free", block);
     } else if (is_mapped) {
         struct hak_span *span = hak_prove(block, "free");
         if (span == NULL) return;

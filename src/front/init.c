@@ -10,6 +10,7 @@
 #include "src/front/purge.h"
 #include "src/front/text.h"
 #include "src/front/thread.h"
+#include "src/os/glibc.h"
 #include "src/os/lock.h"
 
 static struct {
@@ -21,6 +22,7 @@ static struct {
 static bool make_all(void) {
     hak_sizeclass_init();
     hak_options_init();
+    hak_glibc_init();
     if (hak_bind_check() != 0) return false;
     if (!hak_tagmap_init()) return false;
     return hak_spans_init() == 0 && hak_refill_init() == 0 && hak_large_init() == 0;

@@ -5,6 +5,7 @@
 #include "src/front/misuse.h"
 
 #include "src/contract/slots.h"
+#include "src/front/foreign.h"
 #include "src/front/options.h"
 #include "src/front/text.h"
 #include "src/os/os.h"
@@ -43,7 +44,10 @@ void hak_misuse_unknown(const char *verb, const void *block) {
     } else if (span != NULL) {
         hak_misuse_inside(verb, block);
     } else {
-        report(verb, block, "not a block of this allocator");
+        report(verb, block,
+               hak_foreign_is_expected()
+                   ? "not a block of this allocator; a library was opened with RTLD_DEEPBIND"
+                   : "not a block of this allocator");
     }
 }
 

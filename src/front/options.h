@@ -18,6 +18,7 @@ struct hak_options {
     bool p0_log;        /* HAKMEM_TINY_P0_LOG: the sum at exit */
     bool purge_thread;  /* HAKMEM_PURGE_THREAD: memory goes back in idle programs too */
     bool ignore_misuse; /* HAKMEM_MISUSE=ignore */
+    bool deepbind;      /* HAKMEM_DEEPBIND: dlopen keeps RTLD_DEEPBIND */
     uint8_t refill_count[HAK_SLAB_CLASSES]; /* blocks that one refill of the class asks for */
 };
 extern struct hak_options hak_options;

@@ -5,13 +5,14 @@
 #include "src/front/prove.h"
 
 #include "src/contract/slots.h"
+#include "src/front/foreign.h"
 #include "src/front/misuse.h"
 
 struct hak_span *hak_prove(const void *block, const char *verb) {
     struct hak_span *span = hak_tagmap_span(block);
     if (span == NULL) span = hak_large_find(block);
     if (hak_unlikely(span == NULL)) {
-        hak_misuse_unknown(verb, block);
+        if (!hak_foreign_is_block(block)) hak_misuse_unknown(verb, block);
         return NULL;
     }
     bool is_slab = hak_span_is_slab(span);

@@ -8,7 +8,8 @@
 #include "src/meta/span.h"
 
 /* The span of an address where a block begins, found without reading the block; anything else is
- * reported as a misuse by `verb`, and gives NULL. */
+ * reported as a misuse by `verb`, and gives NULL; a block of glibc's gives NULL without a report.
+ */
 struct hak_span *hak_prove(const void *block, const char *verb);
 
 #endif

@@ -5,6 +5,7 @@
 #include "src/base/bits.h"
 #include "src/contract/slots.h"
 #include "src/front/fast.h"
+#include "src/front/foreign.h"
 #include "src/front/front.h"
 #include "src/front/malloc.h"
 #include "src/front/prove.h"
@@ -21,7 +22,7 @@ static size_t usable(const void *block, struct hak_span *span) {
 size_t hak_front_usable_size(const void *block, const char *verb) {
     if (block == NULL) return 0;
     struct hak_span *span = hak_prove(block, verb);
-    return span == NULL ? 0 : usable(block, span);
+    return span == NULL ? hak_foreign_usable_size(block) : usable(block, span);
 }
 
 size_t hak_front_good_size(size_t size) {
@@ -47,10 +48,7 @@ static void *move(void *block, size_t old_size, size_t size) {
 void *hak_front_realloc(void *block, size_t size, const char *verb) {
     if (block == NULL) return hak_fast_malloc(size);
     struct hak_span *span = hak_prove(block, verb);
-    if (span == NULL) {
-        errno = EINVAL;
-        return NULL;
-    }
+    if (span == NULL) return hak_foreign_realloc(block, size);
     if (size == 0) {
         hak_fast_free(block);
         return NULL;

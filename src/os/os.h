@@ -77,6 +77,12 @@ void hak_os_sleep_ms(uint64_t ms);
 /* Physical memory. */
 size_t hak_os_memory_bytes(void);
 
+/* Whether the 16 bytes at an address that is a multiple of 16 can be read, asked of the kernel. */
+bool hak_os_is_readable(const void *address);
+
+/* Where the heap that libc extends by brk ends now; hakmem itself never does. */
+uintptr_t hak_os_program_break(void);
+
 /* The value of an environment variable; NULL when unset, and always in AT_SECURE processes. */
 const char *hak_os_getenv(const char *name);
 

@@ -29,6 +29,9 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
+/* What the kernel's set of signals takes, on every 64-bit machine but MIPS. */
+#define KERNEL_SIGSET_BYTES 8
+
 extern char **environ;
 
 /* Constant after start. */
@@ -232,6 +235,25 @@ size_t hak_os_memory_bytes(void) {
     bool known = sysinfo(&info) == 0;
     errno = saved_errno;
     return known ? (size_t)info.totalram * info.mem_unit : 0;
+}
+
+/* rt_sigaction copies the 32 bytes of its argument first, and then refuses the signal 0: a check
+ * without effect, by a call that every filter allows. */
+bool hak_os_is_readable(const void *address) {
+    int saved_errno = errno;
+    uintptr_t at = (uintptr_t)address & ~(uintptr_t)31; /* in the same page */
+    if (at == 0) return false;                          /* the call takes it for no argument */
+    long result = syscall(SYS_rt_sigaction, 0, at, NULL, KERNEL_SIGSET_BYTES);
+    bool is_readable = result != 0 && errno == EINVAL;
+    errno = saved_errno;
+    return is_readable;
+}
+
+uintptr_t hak_os_program_break(void) {
+    int saved_errno = errno;
+    void *at = sbrk(0);
+    errno = saved_errno;
+    return at == (void *)-1 ? 0 : (uintptr_t)at;
 }
 
 const char *hak_os_getenv(const char *name) {

@@ -16,6 +16,7 @@ import unittest
 ARGS = None
 
 FOREIGN = "not a block of this allocator"
+DEEPBIND = "not a block of this allocator; a library was opened with RTLD_DEEPBIND"
 INSIDE = "points inside a block"
 DOUBLE = "double free"
 AFTER = "used after free"
@@ -39,6 +40,19 @@ ALWAYS = {
     "foreign_page_above_small": FOREIGN,
     "foreign_page_below_large": FOREIGN,
     "foreign_page_above_large": FOREIGN,
+    "foreign_inside_libcs": FOREIGN,
+    "foreign_inside_libcs_misaligned": FOREIGN,
+    "foreign_inside_libcs_mapping": FOREIGN,
+    "foreign_inside_libcs_of_a_thread": FOREIGN,
+    "foreign_above_libcs": FOREIGN,
+    "foreign_like_libcs_small": FOREIGN,
+    "foreign_like_libcs_small_of_a_thread": FOREIGN,
+    "foreign_like_libcs_mapping": FOREIGN,
+    "foreign_like_libcs_mapping_with_lead": FOREIGN,
+    "foreign_like_libcs_arena": FOREIGN,
+    "foreign_before_unreadable": FOREIGN,
+    "foreign_static_after_deepbind": FOREIGN,
+    "large_inside_like_libcs": INSIDE,
     "large_inside": INSIDE,
     "large_inside_page": INSIDE,
     "large_inside_misaligned": INSIDE,
@@ -104,6 +118,10 @@ class Misuse(unittest.TestCase):
     def test_a_policy_that_is_not_ignore_still_dies(self):
         for policy in ("", "abort"):
             self.dies_with("free", "foreign_stack", FOREIGN, HAKMEM_MISUSE=policy)
+
+    def test_a_library_whose_malloc_is_libcs_is_named(self):
+        for verb in FUNCTION:
+            self.dies_with(verb, "foreign_static_after_deepbind", DEEPBIND, HAKMEM_DEEPBIND="1")
 
 
 def add_test(name, body):

@@ -5,6 +5,10 @@
  * errno was kept, then `survived`. misuse.py compares what stands on stdout and stderr with what
  * must.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -188,6 +192,115 @@ static void foreign_page_above_large(void) {
     uintptr_t begin, end;
     find_area(allocated(64 * LARGE_BYTES), &begin, &end);
     misuse((void *)end);
+}
+
+/* A block of libc's own malloc, found as a foreign function interface finds it. */
+static void *libcs_block(size_t size) {
+    void *address = dlsym(dlopen("libc.so.6", RTLD_NOW), "malloc");
+    void *(*libcs_malloc)(size_t) = NULL;
+    memcpy((void *)&libcs_malloc, (void *)&address, sizeof(address));
+    if (libcs_malloc == NULL || libcs_malloc == malloc) _exit(7);
+    void *block = libcs_malloc(size);
+    if (block == NULL) _exit(4);
+    memset(block, 1, size);
+    return block;
+}
+
+static void foreign_inside_libcs(void) {
+    misuse((char *)libcs_block(1000) + 64);
+}
+
+static void foreign_inside_libcs_misaligned(void) {
+    misuse((char *)libcs_block(1000) + 8);
+}
+
+static void foreign_inside_libcs_mapping(void) {
+    misuse((char *)libcs_block(LARGE_BYTES) + 4096);
+}
+
+static void *goes_inside_libcs(void *unused) {
+    (void)unused;
+    misuse((char *)libcs_block(1000) + 64);
+    return NULL;
+}
+
+static void foreign_inside_libcs_of_a_thread(void) {
+    run_in_thread(goes_inside_libcs, NULL);
+}
+
+/* Behind the last block that libc has in the heap of the program break. */
+static void foreign_above_libcs(void) {
+    (void)libcs_block(1000);
+    misuse((char *)sbrk(0) - 16);
+}
+
+/* Memory that has before the pointer what libc would have there, but not all of it. */
+static void *made_up(uintptr_t *words, uintptr_t lead, uintptr_t size) {
+    words[0] = lead;
+    words[1] = size;
+    return words + 2;
+}
+
+static void foreign_like_libcs_small(void) {
+    static _Alignas(64) uintptr_t words[64];
+    words[8 + 1] = 0x41; /* the next one, behind 64 bytes */
+    misuse(made_up(words, 0, 0x41));
+}
+
+static void foreign_like_libcs_small_of_a_thread(void) {
+    static _Alignas(64) uintptr_t words[64];
+    words[8 + 1] = 0x45;
+    misuse(made_up(words, 0, 0x45));
+}
+
+/* The mapping that the words speak of goes further than the real one. */
+static void foreign_like_libcs_mapping(void) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *mapped = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED || munmap(mapped + 2 * page, 2 * page) != 0) _exit(4);
+    misuse(made_up((uintptr_t *)(void *)mapped, 0, 4 * page + 2));
+}
+
+static void foreign_like_libcs_mapping_with_lead(void) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *mapped = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED || munmap(mapped, 2 * page) != 0) _exit(4);
+    misuse(made_up((uintptr_t *)(void *)(mapped + 2 * page), 2 * page, 2 * page + 2));
+}
+
+/* At the start of what would be a thread's heap stands a word that is no arena. */
+static void foreign_like_libcs_arena(void) {
+    const size_t align = (size_t)64 << 20;
+    char *mapped = mmap(NULL, 2 * align, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED) _exit(4);
+    char *heap = mapped + (-(uintptr_t)mapped & (align - 1));
+    const uintptr_t head[] = {(uintptr_t)static_data, 0, align};
+    memcpy(heap, head, sizeof(head));
+    uintptr_t *words = (uintptr_t *)(void *)(heap + 4096);
+    words[8 + 1] = 0x45;
+    misuse(made_up(words, 0, 0x45));
+}
+
+static void foreign_before_unreadable(void) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *mapped = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED || mprotect(mapped, page, PROT_NONE) != 0) _exit(4);
+    misuse(mapped + page);
+}
+
+/* A large block of this allocator holds what looks like one of libc's: it is inside all the same.
+ */
+static void large_inside_like_libcs(void) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *block = allocated(LARGE_BYTES);
+    char *at = block + (-(uintptr_t)block & (page - 1)) + page;
+    misuse(made_up((uintptr_t *)(void *)at, 0, 8 * page + 2));
+}
+
+static void foreign_static_after_deepbind(void) {
+    if (dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_DEEPBIND) == NULL) _exit(8);
+    misuse(static_data + 32);
 }
 
 static void large_inside(void) {
@@ -393,6 +506,19 @@ static const struct {
     {"foreign_page_above_small", foreign_page_above_small},
     {"foreign_page_below_large", foreign_page_below_large},
     {"foreign_page_above_large", foreign_page_above_large},
+    {"foreign_inside_libcs", foreign_inside_libcs},
+    {"foreign_inside_libcs_misaligned", foreign_inside_libcs_misaligned},
+    {"foreign_inside_libcs_mapping", foreign_inside_libcs_mapping},
+    {"foreign_inside_libcs_of_a_thread", foreign_inside_libcs_of_a_thread},
+    {"foreign_above_libcs", foreign_above_libcs},
+    {"foreign_like_libcs_small", foreign_like_libcs_small},
+    {"foreign_like_libcs_small_of_a_thread", foreign_like_libcs_small_of_a_thread},
+    {"foreign_like_libcs_mapping", foreign_like_libcs_mapping},
+    {"foreign_like_libcs_mapping_with_lead", foreign_like_libcs_mapping_with_lead},
+    {"foreign_like_libcs_arena", foreign_like_libcs_arena},
+    {"foreign_before_unreadable", foreign_before_unreadable},
+    {"foreign_static_after_deepbind", foreign_static_after_deepbind},
+    {"large_inside_like_libcs", large_inside_like_libcs},
     {"large_inside", large_inside},
     {"large_inside_page", large_inside_page},
     {"large_inside_misaligned", large_inside_misaligned},
