@@ -3,138 +3,49 @@
 """programs.py LIB [--ulimit-v KIB] [--commit-limit SHIM] [--overcommit2]: real programs under a
 preloaded allocator.
 
-Each program runs twice in a fresh folder with the same generated input: with libc's malloc, and
-with LIB preloaded. Output, errors and exit status must be the same. A missing program is a skip.
+Each program runs on generated input with libc's malloc and with LIB preloaded, and does the same
+(support.py). A missing program is a skip.
 --commit-limit preloads SHIM as well, which is commit_limit.c: each process under LIB may commit no
 more than COMMIT_LIMIT bytes, counted as a kernel with strict accounting does. --overcommit2
 switches the machine to overcommit_memory=2 meanwhile (root only, else exit 77), and a guardian
 process puts the setting back even when this one is killed.
 """
 import argparse
-import hashlib
 import os
 import random
 import re
-import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
-ARGS = None
-PYTHON = "/usr/bin/python3"
-SEED = 20251
-COMMIT_LIMIT = 256 << 20
-TIMEOUT = 900  # what hangs; a busy machine is not as slow as that
+from support import PYTHON, SEED, Compared, Runner, environment, needs, settings
 
 
-def environment(folder, lib):
-    env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": folder,
-           "LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PERL_HASH_SEED": "0",
-           "PYTHONDONTWRITEBYTECODE": "1", "TERM": "dumb"}
-    if lib:
-        env["LD_PRELOAD"] = lib
-    if lib and ARGS.commit_limit:
-        env |= {"LD_PRELOAD": f"{ARGS.commit_limit}:{lib}", "HAK_COMMIT_LIMIT": str(COMMIT_LIMIT)}
-    return env
-
-
-def limit_address_space():
-    if ARGS.ulimit_v:
-        limit = ARGS.ulimit_v * 1024
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-class Runner:
-    """Runs commands in one folder, under one allocator, and collects what they gave."""
-
-    def __init__(self, folder, lib):
-        self.folder, self.lib, self.results = folder, lib, []
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def write(self, name, text):
-        with open(self.path(name), "w", encoding="utf-8") as file:
-            file.write(text)
-
-    def start(self, command, **env):
-        return subprocess.Popen(command, cwd=self.folder,
-                                env=environment(self.folder, self.lib) | env,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, preexec_fn=limit_address_space)
-
-    def run(self, *command, keep=lambda text: text, **env):
-        child = self.start(command, **env)
-        try:
-            out, err = child.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
-            self.results.append((command, "timed out"))
-            return ""
-        out, err = (part.decode("utf-8", "replace") for part in (out, err))
-        self.results.append((command, keep(out), keep(err), child.returncode))
-        return out
-
-    def digest(self, name):
-        with open(self.path(name), "rb") as file:
-            self.results.append((name, hashlib.sha256(file.read()).hexdigest()))
-
-
-def needs(*programs):
-    for program in programs:
-        if shutil.which(program) is None:
-            raise unittest.SkipTest(f"{program} is not installed")
-
-
-class Programs(unittest.TestCase):
-    maxDiff = 4000
-
-    def compare(self, scenario):
-        results = []
-        for lib in (None, ARGS.lib):
-            with tempfile.TemporaryDirectory(prefix="hak-") as top:
-                folder = os.path.join(top, "work")
-                os.mkdir(folder)
-                runner = Runner(folder, lib)
-                scenario(runner)
-                results.append([tuple(str(part).replace(top, "TOP") for part in result)
-                                for result in runner.results])
-        self.assertEqual(results[0], results[1])
-        for result in results[0]:
-            self.assertNotIn("timed out", result)
-        return results[0]
-
-    def succeeds(self, scenario):
-        for result in self.compare(scenario):
-            if len(result) == 4:
-                self.assertEqual(result[3], "0", result)
-
+class Programs(Compared):
     def test_the_library_is_loaded(self):
         with tempfile.TemporaryDirectory(prefix="hak-") as folder:
-            maps = Runner(folder, ARGS.lib).run("cat", "/proc/self/maps")
-        self.assertIn(os.path.realpath(ARGS.lib), maps)
+            maps = Runner(folder, settings.lib).run("cat", "/proc/self/maps")
+        self.assertIn(os.path.realpath(settings.lib), maps)
 
     def test_more_than_may_be_committed_is_refused_and_less_is_not(self):
-        if not ARGS.commit_limit:
+        if not settings.commit_limit:
             raise unittest.SkipTest("there is no limit")
         script = ("import sys\n"
                   "blocks = [bytearray(mib << 20) for mib in (100, 100)]; del blocks\n"
                   "try: bytearray(300 << 20)\n"
                   "except MemoryError: sys.exit(7)\n")
         with tempfile.TemporaryDirectory(prefix="hak-") as folder:
-            run = Runner(folder, ARGS.lib)
+            run = Runner(folder, settings.lib)
             run.run(PYTHON, "-c", script)
         self.assertEqual(run.results[0][3], 7, run.results)
 
     def test_a_process_that_does_nothing_commits_next_to_nothing(self):
-        if not ARGS.commit_limit:
+        if not settings.commit_limit:
             raise unittest.SkipTest("there is no limit")
         with tempfile.TemporaryDirectory(prefix="hak-") as folder:
-            run = Runner(folder, ARGS.lib)
+            run = Runner(folder, settings.lib)
             run.run("ls", "/", HAK_COMMIT_LIMIT=str(4 << 20))
         self.assertEqual(run.results[0][3], 0, run.results)
 
@@ -316,7 +227,7 @@ SELECT nonsense FROM t;
             socket = run.path("s")
             server = run.start(["redis-server", "--port", "0", "--unixsocket", socket, "--save", "",
                                 "--appendonly", "no", "--daemonize", "no"])
-            deadline = time.monotonic() + TIMEOUT
+            deadline = time.monotonic() + settings.timeout
             while not os.path.exists(socket) and server.poll() is None:
                 self.assertLess(time.monotonic(), deadline, "redis-server did not start")
                 time.sleep(0.02)
@@ -324,7 +235,7 @@ SELECT nonsense FROM t;
                 self.drive_redis(run, socket)
             finally:
                 try:
-                    out, err = server.communicate(timeout=TIMEOUT)
+                    out, err = server.communicate(timeout=settings.timeout)
                 except subprocess.TimeoutExpired:
                     server.kill()
                     out, err = server.communicate()
@@ -464,17 +375,18 @@ def high_enough_ratio():
 
 
 def main():
-    global ARGS
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lib")
     parser.add_argument("--ulimit-v", type=int, default=0, metavar="KIB")
     parser.add_argument("--commit-limit", type=os.path.abspath, metavar="SHIM")
     parser.add_argument("--overcommit2", action="store_true")
-    ARGS, rest = parser.parse_known_args()
-    ARGS.lib = os.path.abspath(ARGS.lib)
-    if ARGS.commit_limit:
+    args, rest = parser.parse_known_args()
+    settings.lib = os.path.abspath(args.lib)
+    settings.ulimit_kib = args.ulimit_v
+    settings.commit_limit = args.commit_limit
+    if args.commit_limit:
         rest = rest or [f"Programs.{name}" for name in UNDER_COMMIT_LIMIT]
-    if not ARGS.overcommit2:
+    if not args.overcommit2:
         unittest.main(argv=sys.argv[:1] + rest)
     if os.geteuid() != 0 or not os.access(OVERCOMMIT, os.W_OK):
         print("overcommit_memory cannot be set here")
