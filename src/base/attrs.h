@@ -12,8 +12,16 @@
 #define HAK_NORETURN   __attribute__((noreturn))
 #define HAK_EXPORT     __attribute__((visibility("default")))
 #define HAK_WEAK       __attribute__((weak))
+#define HAK_USED       __attribute__((used))
 #define HAK_ALIGNED(n) __attribute__((aligned(n)))
 #define HAK_TLS        __thread __attribute__((tls_model("initial-exec")))
+
+/* A function that the dynamic linker jumps to: on x86 with the stack as no call leaves it. */
+#if defined(__x86_64__) || defined(__i386__)
+#define HAK_ENTRY __attribute__((noreturn, used, force_align_arg_pointer))
+#else
+#define HAK_ENTRY __attribute__((noreturn, used))
+#endif
 
 /* A call that must be a jump: HAK_TAIL_CALL before its `return`, HAK_TAIL_CALLS before the function
  * it stands in, for the compilers that have only an optimisation for it. */

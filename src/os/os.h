@@ -86,10 +86,14 @@ uintptr_t hak_os_program_break(void);
 /* The value of an environment variable; NULL when unset, and always in AT_SECURE processes. */
 const char *hak_os_getenv(const char *name);
 
-/* Writes to stderr, unbuffered; errors are ignored. */
+/* Write unbuffered; errors are ignored. */
 void hak_os_write_stderr(const char *text, size_t bytes);
+void hak_os_write_stdout(const char *text, size_t bytes);
 
 HAK_NORETURN void hak_os_abort(void);
+
+/* Ends the process without its handlers. */
+HAK_NORETURN void hak_os_exit(int status);
 
 /* Sleeps until woken, unless the word is not `value`; may return for no reason. Wakes one sleeper.
  */

@@ -267,10 +267,10 @@ const char *hak_os_getenv(const char *name) {
     return NULL;
 }
 
-void hak_os_write_stderr(const char *text, size_t bytes) {
+static void write_all(int file, const char *text, size_t bytes) {
     int saved_errno = errno;
     while (bytes > 0) {
-        ssize_t written = write(STDERR_FILENO, text, bytes);
+        ssize_t written = write(file, text, bytes);
         if (written <= 0) break;
         text += written;
         bytes -= (size_t)written;
@@ -278,8 +278,20 @@ void hak_os_write_stderr(const char *text, size_t bytes) {
     errno = saved_errno;
 }
 
+void hak_os_write_stderr(const char *text, size_t bytes) {
+    write_all(STDERR_FILENO, text, bytes);
+}
+
+void hak_os_write_stdout(const char *text, size_t bytes) {
+    write_all(STDOUT_FILENO, text, bytes);
+}
+
 void hak_os_abort(void) {
     abort();
+}
+
+void hak_os_exit(int status) {
+    _exit(status);
 }
 
 static long futex(_Atomic uint32_t *word, int what, uint32_t value) {
