@@ -115,6 +115,70 @@ print(len(re.findall(r"(\\w+)\\s", "some words here " * 20000)), 3 ** 20000 % 10
         self.python(script)
         self.python(script, PYTHONMALLOC="malloc")
 
+    def test_python_whose_extension_runs_out_of_memory(self):
+        """scipy's C++ comes by dlopen, and libstdc++ with it: its operator new must throw."""
+        done = subprocess.run([PYTHON, "-c", "import scipy.sparse"], capture_output=True,
+                              check=False)
+        if done.returncode != 0:
+            raise unittest.SkipTest("python3-scipy is not installed")
+        self.python("""
+import numpy as np
+from scipy import sparse
+from scipy.spatial import cKDTree
+def rows(columns, last):
+    parts = np.ones(2), np.array([0, last], np.int64), np.array([0, 1, 2], np.int64)
+    return sparse.csr_matrix(parts, shape=(2, columns))
+for _ in range(3):
+    try:
+        print(rows(2, 1) @ rows(2 ** 57, 2 ** 56))
+    except MemoryError:
+        print("MemoryError")
+x = sparse.random(300, 300, 0.1, format="csr", random_state=1)
+print(round(float((x @ x).sum()), 6))
+print(cKDTree(np.random.RandomState(2).rand(5000, 3)).query([0.5, 0.5, 0.5], 3)[1])
+""", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+    def test_python_that_limits_its_own_address_space(self):
+        self.python("""
+import resource, threading
+resource.setrlimit(resource.RLIMIT_AS, (500 << 20, 500 << 20))
+held = [bytearray(1 << 20) for _ in range(100)]
+items = [[i, str(i), {i: "x" * (i % 50)}] for i in range(200000)]
+thread = threading.Thread(target=lambda: print(sum(len(str(i)) for i in items)))
+thread.start(); thread.join()
+try:
+    bytearray(1 << 30)
+except MemoryError:
+    print("MemoryError")
+more = []
+try:
+    while True:
+        more.append(bytearray(1 << 20))
+except MemoryError:
+    print("full", len(more) > 100)
+del more, held
+print(len(bytearray(200 << 20)), len(items))
+""")
+
+    def test_bash_that_limits_its_own_address_space(self):
+        needs("bash", "sort", "head", "tr", "md5sum")
+
+        def scenario(run):
+            run.write("script.sh", r"""
+ulimit -v 1000000
+declare -A table
+for i in $(seq 1 20000); do table[k$i]=$i; list+=("word$i"); done
+echo "${#table[@]} ${#list[@]} $(ulimit -v)"
+for i in {1..3000}; do text+="line of text $i "; done
+(echo "${#text}"; echo "$text" | md5sum)
+printf '%s
+' "${list[@]}" | sort -r | head -3
+large=$(head -c 30000000 /dev/zero | tr '\0' a)
+echo ${#large}
+""")
+            run.run("bash", "script.sh")
+        self.succeeds(scenario)
+
     def test_python_subprocess_and_multiprocessing(self):
         self.python("""
 import multiprocessing, subprocess, sys, concurrent.futures
