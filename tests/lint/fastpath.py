@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""fastpath.py LIB PROGRAM GOLDEN VARIANT [--update]: the fast path grows by decision only.
+"""fastpath.py LIB PROGRAM GOLDEN VARIANT [--update] [--pairs PAIR...]: growth is a decision.
 
-Counts the instructions of a malloc(64)/free pair: callgrind runs PROGRAM (pairs_insn.c) on LIB with
-N and 2N rounds, and the difference is the steady state. Compares with VARIANT's line in GOLDEN, and
-p0 with its limit. Reads the straight path of malloc and free: no lock, no call before their ret.
-Exit status 77 where valgrind is missing.
+Counts the instructions of pairs of an allocating call (64 bytes) and a freeing one, malloc's and
+the C++ operators': callgrind runs PROGRAM (pairs_insn.c) on LIB with N and 2N rounds, and the
+difference is the steady state. Compares with VARIANT's lines in GOLDEN, and p0 with its limits.
+Reads the straight path of each call: no lock, no call before its ret. Exit status 77 where valgrind
+is missing.
 """
 import argparse
 import os
@@ -20,7 +21,15 @@ import common
 
 ROUNDS = 100
 PAIRS_A_ROUND = 1000
-LIMITS = {"p0": 34.0}  # whatever the golden says
+# Pair of pairs_insn.c: its two functions.
+PAIRS = {
+    "malloc": ("malloc", "free"),
+    "new": ("_Znwm", "_ZdlPv"),
+    "array": ("_Znam", "_ZdaPv"),
+    "nothrow": ("_ZnwmRKSt9nothrow_t", "_ZdlPvRKSt9nothrow_t"),
+    "sized": ("_Znwm", "_ZdlPvm"),
+}
+LIMITS = {"p0 malloc": 34.0, "p0 new": 34.0}  # whatever the golden says
 TOLERANCE = 0.005  # the golden has two decimals
 
 _COST = re.compile(r"^(?:0x[0-9a-f]+|[+*-]?\d*)\s+(\d+)$")
@@ -51,7 +60,7 @@ def interpreter(program):
     return re.search(r"program interpreter: (.*?)\]", text.stdout).group(1)
 
 
-def profile_run(lib, program, rounds, folder):
+def profile_run(lib, program, pair, rounds, folder):
     """One run under callgrind: the whole cost, and the shares of LIB and of PROGRAM.
 
     The dynamic linker is the client and preloads LIB, so LIB never serves valgrind's launcher.
@@ -60,7 +69,8 @@ def profile_run(lib, program, rounds, folder):
     command = [
         "valgrind", "--tool=callgrind", "--trace-children=no", "--quiet",
         "--soname-synonyms=somalloc=nouserintercept", "--compress-strings=no", "--compress-pos=no",
-        f"--callgrind-out-file={out}", interpreter(program), "--preload", lib, program, str(rounds),
+        f"--callgrind-out-file={out}", interpreter(program), "--preload", lib, program, pair,
+        str(rounds),
     ]  # fmt: skip
     env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD" and k[:6] != "HAKMEM"}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
@@ -70,11 +80,11 @@ def profile_run(lib, program, rounds, folder):
     return total, costs.get(lib, 0), costs.get(program, 0)
 
 
-def count_pair(lib, program):
+def count_pair(lib, program, pair):
     """Instructions a pair: whole process, inside LIB, in the caller."""
     with tempfile.TemporaryDirectory() as folder:
-        once = profile_run(lib, program, ROUNDS, folder)
-        twice = profile_run(lib, program, 2 * ROUNDS, folder)
+        once = profile_run(lib, program, pair, ROUNDS, folder)
+        twice = profile_run(lib, program, pair, 2 * ROUNDS, folder)
     return [(b - a) / (ROUNDS * PAIRS_A_ROUND) for a, b in zip(once, twice)]
 
 
@@ -137,54 +147,63 @@ def straight_path(lib, name):
 
 
 def read_golden(path):
-    """variant: count."""
+    """'VARIANT PAIR': count."""
     lines = (line.split("#")[0].split() for line in pathlib.Path(path).read_text().splitlines())
-    return {fields[0]: float(fields[1]) for fields in lines if fields}
+    return {" ".join(fields[:2]): float(fields[2]) for fields in lines if fields}
 
 
-def write_golden(path, variant, count):
-    """Replaces the variant's line, or adds it."""
+def write_golden(path, key, count):
+    """Replaces the line of 'VARIANT PAIR', or adds it."""
     path = pathlib.Path(path)
-    kept = [n for n in path.read_text().splitlines() if n.split()[:1] != [variant]]
-    path.write_text("\n".join([*kept, f"{variant} {count:.2f}"]) + "\n")
+    kept = [n for n in path.read_text().splitlines() if n.split()[:2] != key.split()]
+    path.write_text("\n".join([*kept, f"{key} {count:.2f}"]) + "\n")
 
 
-def check_count(count, golden, variant):
+def check_count(count, golden, key):
     """Findings of the count against the golden and the limit; `golden` is None without a line."""
     findings = []
     if golden is None:
-        findings.append(f"fastpath.golden: no line for {variant}; --update writes it")
+        findings.append(f"fastpath.golden: no line for {key}; --update writes it")
     elif count > golden + TOLERANCE:
-        findings.append(f"fastpath.golden: {variant}: {count:.2f} a pair, golden {golden:.2f}")
-    if count > LIMITS.get(variant, count) + TOLERANCE:
-        findings.append(f"{variant}: {count:.2f} a pair, the limit is {LIMITS[variant]:.2f}")
+        findings.append(f"fastpath.golden: {key}: {count:.2f} a pair, golden {golden:.2f}")
+    if count > LIMITS.get(key, count) + TOLERANCE:
+        findings.append(f"{key}: {count:.2f} a pair, the limit is {LIMITS[key]:.2f}")
     return findings
 
 
-def check(lib, program, golden_path, variant, update=False):
-    """Prints the counts; returns the findings, None where valgrind is missing."""
-    lib, program = os.path.realpath(lib), os.path.realpath(program)
+def check_straight(lib, variant):
+    """Findings of every function's straight path, whose length is printed."""
     findings = []
-    for name in ("malloc", "free"):
+    for name in dict.fromkeys(name for pair in PAIRS.values() for name in pair):
         count, wrong = straight_path(lib, name)
         print(f"{variant}: {name}: {count} instructions to the first ret")
         findings += wrong
+    return findings
+
+
+def check(lib, program, golden_path, variant, update=False, pairs=tuple(PAIRS)):
+    """Prints the counts; returns the findings, None where valgrind is missing."""
+    lib, program = os.path.realpath(lib), os.path.realpath(program)
+    findings = check_straight(lib, variant)
     if not shutil.which("valgrind"):
-        print("valgrind is missing: the pair is not counted")
+        print("valgrind is missing: the pairs are not counted")
         return findings or None
-    total, inside, caller = count_pair(lib, program)
-    print(
-        f"{variant}: {total:.2f} instructions a pair: {inside:.2f} in the library, "
-        f"{caller:.2f} in the caller, {total - inside - caller:.2f} elsewhere"
-    )
-    if inside < 2:
-        findings.append(f"{lib}: did not serve the program: the count is another allocator's")
-        return findings
-    if update:
-        write_golden(golden_path, variant, total)
-    golden = read_golden(golden_path).get(variant)
-    print(f"{variant}: golden " + ("missing" if golden is None else f"{golden:.2f}"))
-    return findings + check_count(total, golden, variant)
+    for pair in pairs:
+        key = f"{variant} {pair}"
+        total, inside, caller = count_pair(lib, program, pair)
+        print(
+            f"{key}: {total:.2f} instructions a pair: {inside:.2f} in the library, "
+            f"{caller:.2f} in the caller, {total - inside - caller:.2f} elsewhere"
+        )
+        if inside < 2:
+            findings.append(f"{lib}: did not serve the program: the count is another allocator's")
+            return findings
+        if update:
+            write_golden(golden_path, key, total)
+        golden = read_golden(golden_path).get(key)
+        print(f"{key}: golden " + ("missing" if golden is None else f"{golden:.2f}"))
+        findings += check_count(total, golden, key)
+    return findings
 
 
 def main():
@@ -192,9 +211,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("lib", "program", "golden", "variant"):
         parser.add_argument(name)
-    parser.add_argument("--update", action="store_true", help="write the variant's golden line")
+    parser.add_argument("--update", action="store_true", help="write the variant's golden lines")
+    parser.add_argument("--pairs", nargs="+", default=list(PAIRS), help="count these only")
     given = parser.parse_args()
-    findings = check(given.lib, given.program, given.golden, given.variant, given.update)
+    findings = check(
+        given.lib, given.program, given.golden, given.variant, given.update, given.pairs
+    )
     if findings is None:
         sys.exit(common.SKIP)
     for finding in findings:

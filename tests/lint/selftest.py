@@ -382,6 +382,31 @@ void free(void *p) {
   FREE_WORK;
   if (p) { *(void **)p = list; list = p; }
 }
+void *_Znwm(size_t n) {
+  void *p = list;
+  if (__builtin_expect(!p || n > 64, 0)) return slow(n);
+  list = *(void **)p;
+  return p;
+}
+void *_Znam(size_t n) __attribute__((alias("_Znwm")));
+void *_ZnwmRKSt9nothrow_t(size_t n, const void *tag) {
+  void *p = list;
+  (void)tag;
+  if (__builtin_expect(!p || n > 64, 0)) return slow(n);
+  list = *(void **)p;
+  return p;
+}
+void _ZdlPv(void *p) { if (p) { *(void **)p = list; list = p; } }
+void _ZdaPv(void *p) __attribute__((alias("_ZdlPv")));
+void _ZdlPvRKSt9nothrow_t(void *p, const void *tag) {
+  (void)tag;
+  if (p) { *(void **)p = list; list = p; }
+}
+void _ZdlPvm(void *p, size_t n) {
+  (void)n;
+  SIZED_WORK;
+  if (p) { *(void **)p = list; list = p; }
+}
 void *calloc(size_t a, size_t b) { return slow(a * b); }
 void *realloc(void *p, size_t n) {
   char *q = slow(n);
@@ -401,13 +426,18 @@ class Fastpath(Tree):
             "-O2", "-fno-plt", "-fno-builtin-malloc", "-fno-builtin-free", "-o", self.program,
             HERE / "pairs_insn.c",
         )  # fmt: skip
-        self.write({"golden": "# a comment\nultra 7.00\n"})
+        self.write({"golden": "# a comment\nultra malloc 7.00\n"})
 
-    def library(self, malloc_work="", free_work="", name="libfake.so"):
+    def library(self, name="libfake.so", **work):
+        """A library; malloc, free, sized: what that function does besides."""
         self.write({"fake.c": FAKE_MALLOC})
+        defines = [
+            f"-D{function.upper()}_WORK={work.get(function, '')}"
+            for function in ("malloc", "free", "sized")
+        ]
         compile_c(
-            "-shared", "-fPIC", "-O2", "-fno-builtin", f"-DMALLOC_WORK={malloc_work}",
-            f"-DFREE_WORK={free_work}", "-o", self.root / name, self.root / "fake.c",
+            "-shared", "-fPIC", "-O2", "-fno-builtin", *defines, "-o", self.root / name,
+            self.root / "fake.c",
         )  # fmt: skip
         return str(self.root / name)
 
@@ -419,55 +449,65 @@ class Fastpath(Tree):
         return done.returncode, done.stdout + done.stderr
 
     def test_the_count_is_held_against_the_golden(self):
-        lib = self.library()
-        status, text = self.run_tool(lib, "simple")
+        lib, pairs = self.library(), ["--pairs", "malloc", "sized"]
+        status, text = self.run_tool(lib, "simple", *pairs)
         self.assertEqual(status, 1, text)
-        self.assertIn("no line for simple", text)
-        status, text = self.run_tool(lib, "simple", "--update")
+        self.assertIn("no line for simple malloc", text)
+        self.assertIn("no line for simple sized", text)
+        status, text = self.run_tool(lib, "simple", *pairs, "--update")
         self.assertEqual(status, 0, text)
-        status, text = self.run_tool(lib, "simple")
+        status, text = self.run_tool(lib, "simple", *pairs)
         self.assertEqual(status, 0, text)
-        count = float(re.search(r"simple: ([\d.]+) instructions a pair", text).group(1))
+        count = float(re.search(r"simple malloc: ([\d.]+) instructions a pair", text).group(1))
         self.assertGreater(count, 8)
         self.assertLess(count, 40)
         golden = (self.root / "golden").read_text()
-        self.assertIn(f"simple {count:.2f}\n", golden)
-        self.assertIn("# a comment\nultra 7.00\n", golden)
+        self.assertIn(f"simple malloc {count:.2f}\n", golden)
+        self.assertIn("# a comment\nultra malloc 7.00\n", golden)
         # One instruction and more in the library is one and more in the count.
-        status, text = self.run_tool(self.library(malloc_work="work = 1"), "simple")
+        status, text = self.run_tool(
+            self.library(malloc="work = 1"), "simple", "--pairs", "malloc"
+        )
         self.assertEqual(status, 1, text)
-        self.assertRegex(text, rf"simple: {count + 1:.2f} a pair, golden {count:.2f}")
+        self.assertRegex(text, rf"simple malloc: {count + 1:.2f} a pair, golden {count:.2f}")
+        # Each pair is held against its own line.
+        status, text = self.run_tool(self.library(sized="work = 1"), "simple", *pairs)
+        self.assertEqual(status, 1, text)
+        self.assertRegex(text, r"simple sized: [\d.]+ a pair, golden")
+        self.assertNotRegex(text, r"simple malloc: [\d.]+ a pair, golden")
 
     def test_p0_has_a_limit_whatever_the_golden(self):
-        lib = self.library(free_work=";".join(["work = 1"] * 40))
-        status, text = self.run_tool(lib, "p0", "--update")
+        lib = self.library(free=";".join(["work = 1"] * 40))
+        status, text = self.run_tool(lib, "p0", "--update", "--pairs", "malloc")
         self.assertEqual(status, 1, text)
         self.assertIn("the limit is 34.00", text)
-        self.assertNotIn("golden p0", text)
+        self.assertNotRegex(text, r"p0 \w+: [\d.]+ a pair, golden")
 
     def test_a_library_that_does_not_serve_is_named(self):
         self.write({"none.c": "int nothing;\n"})
         none = self.root / "libnone.so"
         compile_c("-shared", "-fPIC", "-o", none, self.root / "none.c")
-        status, text = self.run_tool(none, "simple", "--update")
+        status, text = self.run_tool(none, "simple", "--update", "--pairs", "malloc")
         self.assertEqual(status, 1, text)
         self.assertIn("did not serve", text)
         self.assertIn("does not define malloc", text)
 
     def test_the_straight_path_has_no_call_and_no_lock(self):
         clean = self.library()
-        for name in ("malloc", "free"):
+        for name in ("malloc", "free", "_Znwm", "_ZdlPvm"):
             count, findings = fastpath.straight_path(clean, name)
             self.assertEqual(findings, [])
             self.assertGreater(count, 2)
-        called = self.library(malloc_work="carve(1)", name="libcall.so")
+        called = self.library(malloc="carve(1)", name="libcall.so")
         self.assertIn("a call on the fast path", str(fastpath.straight_path(called, "malloc")))
         self.assertEqual(fastpath.straight_path(called, "free")[1], [])
-        locked = self.library(free_work="__sync_fetch_and_add(&work,1)", name="liblock.so")
+        sized = self.library(sized="carve(1)", name="libsized.so")
+        self.assertIn("a call on the fast path", str(fastpath.check_straight(sized, "p0")))
+        locked = self.library(free="__sync_fetch_and_add(&work,1)", name="liblock.so")
         self.assertIn("locked on the fast path", str(fastpath.straight_path(locked, "free")))
-        swapped = self.library(free_work="__atomic_exchange_n(&work,1,5)", name="libswap.so")
+        swapped = self.library(free="__atomic_exchange_n(&work,1,5)", name="libswap.so")
         self.assertIn("locked on the fast path", str(fastpath.straight_path(swapped, "free")))
-        tail = self.library(malloc_work="return carve(n)", name="libtail.so")
+        tail = self.library(malloc="return carve(n)", name="libtail.so")
         self.assertIn("before its ret", str(fastpath.straight_path(tail, "malloc")))
 
 
