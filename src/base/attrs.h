@@ -11,6 +11,7 @@
 #define HAK_INLINE     static inline __attribute__((always_inline))
 #define HAK_NORETURN   __attribute__((noreturn))
 #define HAK_EXPORT     __attribute__((visibility("default")))
+#define HAK_HIDDEN     __attribute__((visibility("hidden")))
 #define HAK_WEAK       __attribute__((weak))
 #define HAK_USED       __attribute__((used))
 #define HAK_ALIGNED(n) __attribute__((aligned(n)))
