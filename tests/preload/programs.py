@@ -197,6 +197,28 @@ if __name__ == "__main__":
     child.start(); child.join(); print(child.exitcode)
 """)
 
+    def test_scipy_out_of_memory_is_a_memory_error(self):
+        """A std::vector of 8 GB in an extension of C++; Python itself is C."""
+        found = subprocess.run([PYTHON, "-c", "import scipy.sparse"], capture_output=True)
+        if found.returncode:
+            raise unittest.SkipTest("scipy is not installed")
+
+        def scenario(run):
+            run.write("script.py", """
+import numpy, scipy.sparse
+def matrix(columns):
+    ones = (numpy.ones(3), ([0, 1, 2], [0, 1, 2]))
+    return scipy.sparse.csr_matrix(ones, shape=(3, columns))
+try:
+    matrix(3) @ matrix(2 * 10**9)
+except MemoryError as error:
+    print("MemoryError:", error)
+""")
+            out = run.run("bash", "-c", f"ulimit -v 4000000; {PYTHON} script.py",
+                          OPENBLAS_NUM_THREADS="1")
+            self.assertEqual(out, "MemoryError: std::bad_alloc\n")
+        self.succeeds(scenario)
+
     def test_perl(self):
         needs("perl")
 
