@@ -37,6 +37,6 @@ HAK_API int malloc_info(int options, FILE *out) {
              stats.small_live_bytes + stats.large_live_bytes, "\"/>\n");
     hak_text_add(&text, "</malloc>\n");
     /* The caller's stream may be in memory, so stdio it is; no lock of ours is held, and what
-     * stdio allocates is served like any other call. */
+     * stdio allocates is served like any other call. stdio may act on a cancellation here. */
     return fputs(text.bytes, out) < 0 ? -1 : 0;
 }

@@ -71,7 +71,7 @@ const char *hak_os_huge_pages(void);
 /* Milliseconds of a clock that only rises; a few milliseconds coarse, and no system call. */
 uint64_t hak_os_now_ms(void);
 
-/* Sleeps; for threads of our own. */
+/* Sleeps, and is a cancellation point: for threads of our own. */
 void hak_os_sleep_ms(uint64_t ms);
 
 /* Physical memory. */
@@ -86,7 +86,7 @@ uintptr_t hak_os_program_break(void);
 /* The value of an environment variable; NULL when unset, and always in AT_SECURE processes. */
 const char *hak_os_getenv(const char *name);
 
-/* Write unbuffered; errors are ignored. */
+/* Write unbuffered; errors are ignored. No cancellation points. */
 void hak_os_write_stderr(const char *text, size_t bytes);
 void hak_os_write_stdout(const char *text, size_t bytes);
 

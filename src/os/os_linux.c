@@ -270,7 +270,9 @@ const char *hak_os_getenv(const char *name) {
 static void write_all(int file, const char *text, size_t bytes) {
     int saved_errno = errno;
     while (bytes > 0) {
-        ssize_t written = write(file, text, bytes);
+        /* Not write(), which is a cancellation point. */
+        long written = syscall(SYS_write, file, text, bytes);
+        if (written < 0 && errno == EINTR) continue;
         if (written <= 0) break;
         text += written;
         bytes -= (size_t)written;

@@ -11,6 +11,7 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <pthread.h>
 
 static size_t live_bytes(void) {
     const struct mallinfo2 info = mallinfo2();
@@ -125,22 +126,57 @@ static void malloc_info_refuses_options(void **state) {
     mem.free(text);
 }
 
-static void malloc_stats_writes_to_stderr(void **state) {
-    (void)state;
+static char stats_text[16 * KIB];
+
+/* What `body` writes to stderr in a thread of its own, in stats_text. */
+static void catch_stderr_of(void *(*body)(void *), void *argument) {
     int ends[2];
+    pthread_t thread;
     assert_int_equal(pipe(ends), 0);
     const int kept = dup(2);
     assert_true(kept >= 0);
     assert_int_equal(dup2(ends[1], 2), 2);
-    malloc_stats();
+    const int created = pthread_create(&thread, NULL, body, argument);
+    if (created == 0) pthread_join(thread, NULL);
     fflush(stderr);
     assert_int_equal(dup2(kept, 2), 2);
     close(kept);
     close(ends[1]);
-    char text[64];
-    const ssize_t got = read(ends[0], text, sizeof(text));
+    const ssize_t got = read(ends[0], stats_text, sizeof(stats_text) - 1);
     close(ends[0]);
-    assert_true(got > 0);
+    assert_int_equal(created, 0);
+    stats_text[got > 0 ? got : 0] = '\0';
+}
+
+/* Everything that a program may call, with a cancellation pending. */
+static void *call_all_when_cancelled(void *returned) {
+    static const size_t sizes[] = {1, 100, 5000, 100000, 700000, 3 * MIB, 20 * MIB};
+    pthread_cancel(pthread_self());
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        void *block = mem.malloc(sizes[i]);
+        block = mem.realloc(block, 2 * sizes[i]);
+        (void)mem.usable_size(block);
+        mem.free(block);
+        mem.free(mem.calloc(2, sizes[i]));
+        mem.free(mem.aligned_alloc(4096, sizes[i]));
+        mem.free(mem.pvalloc(sizes[i]));
+    }
+    (void)mallinfo2();
+    (void)malloc_trim(0);
+    (void)mallopt(M_ARENA_MAX, 1);
+    malloc_stats();
+    *(volatile bool *)returned = true;
+    return NULL;
+}
+
+static void no_call_is_a_cancellation_point(void **state) {
+    (void)state;
+    volatile bool returned = false;
+    catch_stderr_of(call_all_when_cancelled, (void *)(uintptr_t)&returned);
+    assert_true(returned);
+    assert_non_null(strstr(stats_text, "refill="));
+    assert_non_null(strstr(stats_text, "adopted slabs"));
+    assert_int_equal(stats_text[strlen(stats_text) - 1], '\n');
 }
 
 /* Touches 64 MiB in small blocks, frees them, trims, and says what stayed resident. */
@@ -195,7 +231,7 @@ int main(void) {
         cmocka_unit_test(mallinfo_saturates_instead_of_wrapping),
         cmocka_unit_test(malloc_info_writes_xml),
         cmocka_unit_test(malloc_info_refuses_options),
-        cmocka_unit_test(malloc_stats_writes_to_stderr),
+        cmocka_unit_test(no_call_is_a_cancellation_point),
         cmocka_unit_test(malloc_trim_gives_free_memory_back),
         cmocka_unit_test(malloc_trim_leaves_live_blocks_alone),
         cmocka_unit_test(mallopt_accepts_the_known_parameters),
