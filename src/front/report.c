@@ -8,11 +8,45 @@
 #include "src/front/text.h"
 #include "src/os/os.h"
 
+#define VALUE_COLUMN 20u
+
+/* A blank at least between the name and the value, which begins in one column. */
+static void add_name(struct hak_text *text, const char *name) {
+    hak_text_add(text, name);
+    do {
+        hak_text_add(text, " ");
+    } while (text->length < VALUE_COLUMN);
+}
+
 static void print_count(const char *name, uint64_t count) {
     struct hak_text text = {.length = 0};
-    hak_text_add(&text, name);
+    add_name(&text, name);
     hak_text_add_decimal(&text, count);
     hak_text_print_line(&text);
+}
+
+static void print_word(const char *name, const char *word) {
+    struct hak_text text = {.length = 0};
+    add_name(&text, name);
+    hak_text_add(&text, word);
+    hak_text_print_line(&text);
+}
+
+static void print_large(const struct hak_stats *stats) {
+    print_count("large live bytes", stats->large_live_bytes);
+    print_count("large live blocks", stats->large_live_count);
+    print_count("l25 kept bytes", stats->l25_kept_bytes);
+    print_count("l25 hits", stats->l25_hits);
+    print_count("l25 misses", stats->l25_misses);
+    print_count("l25 shards", stats->l25_shards);
+    print_count("bigcache bytes", stats->bigcache_kept_bytes);
+    print_count("bigcache mappings", stats->bigcache_kept_count);
+    print_count("bigcache buckets", stats->bigcache_buckets);
+    print_count("bigcache hits", stats->bigcache_hits);
+    print_count("bigcache splits", stats->bigcache_splits);
+    print_count("bigcache gathers", stats->bigcache_gathers);
+    print_count("bigcache misses", stats->bigcache_misses);
+    print_count("bigcache evictions", stats->bigcache_evictions);
 }
 
 void hak_report_print(void) {
@@ -21,32 +55,16 @@ void hak_report_print(void) {
     struct hak_text text = {.length = 0};
     hak_text_add(&text, hak_build_info());
     hak_text_print_line(&text);
-    text.length = 0;
-    hak_text_add(&text, "huge pages        ");
-    hak_text_add(&text, hak_os_huge_pages());
-    hak_text_print_line(&text);
-    print_count("heaps             ", stats.heaps);
-    print_count("mapped bytes      ", stats.mapped_bytes);
-    print_count("metadata bytes    ", stats.metadata_bytes);
-    print_count("small slab bytes  ", stats.small_slab_bytes);
-    print_count("small live bytes  ", stats.small_live_bytes);
-    print_count("large live bytes  ", stats.large_live_bytes);
-    print_count("large live blocks ", stats.large_live_count);
-    print_count("l25 kept bytes    ", stats.l25_kept_bytes);
-    print_count("l25 hits          ", stats.l25_hits);
-    print_count("l25 misses        ", stats.l25_misses);
-    print_count("l25 shards        ", stats.l25_shards);
-    print_count("bigcache bytes    ", stats.bigcache_kept_bytes);
-    print_count("bigcache mappings ", stats.bigcache_kept_count);
-    print_count("bigcache buckets  ", stats.bigcache_buckets);
-    print_count("bigcache hits     ", stats.bigcache_hits);
-    print_count("bigcache splits   ", stats.bigcache_splits);
-    print_count("bigcache gathers  ", stats.bigcache_gathers);
-    print_count("bigcache misses   ", stats.bigcache_misses);
-    print_count("bigcache evictions", stats.bigcache_evictions);
-    print_count("refills           ", stats.refill_count);
-    print_count("refill blocks     ", stats.refill_blocks);
-    print_count("overflow blocks   ", stats.overflow_blocks);
-    print_count("remote blocks     ", stats.remote_posted_blocks);
-    print_count("adopted slabs     ", stats.adopted_slabs);
+    print_word("huge pages", hak_os_huge_pages());
+    print_count("heaps", stats.heaps);
+    print_count("mapped bytes", stats.mapped_bytes);
+    print_count("metadata bytes", stats.metadata_bytes);
+    print_count("small slab bytes", stats.small_slab_bytes);
+    print_count("small live bytes", stats.small_live_bytes);
+    print_large(&stats);
+    print_count("refills", stats.refill_count);
+    print_count("refill blocks", stats.refill_blocks);
+    print_count("overflow blocks", stats.overflow_blocks);
+    print_count("remote blocks", stats.remote_posted_blocks);
+    print_count("adopted slabs", stats.adopted_slabs);
 }

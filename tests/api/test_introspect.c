@@ -148,6 +148,32 @@ static void catch_stderr_of(void *(*body)(void *), void *argument) {
     stats_text[got > 0 ? got : 0] = '\0';
 }
 
+static void *print_stats(void *unused) {
+    malloc_stats();
+    return unused;
+}
+
+static bool has_digits_only(const char *text) {
+    return *text != '\0' && strspn(text, "0123456789") == strlen(text);
+}
+
+static void malloc_stats_writes_names_and_numbers_apart(void **state) {
+    (void)state;
+    catch_stderr_of(print_stats, NULL);
+    unsigned numbers = 0;
+    char *rest = NULL;
+    (void)strtok_r(stats_text, "\n", &rest); /* the build's line */
+    for (char *line; (line = strtok_r(NULL, "\n", &rest)) != NULL;) {
+        char *value = strrchr(line, ' ');
+        assert_non_null(value);
+        *value++ = '\0';
+        if (strncmp(line, "huge pages", 10) == 0) continue;
+        assert_true(has_digits_only(value));
+        numbers++;
+    }
+    assert_true(numbers >= 20);
+}
+
 /* Everything that a program may call, with a cancellation pending. */
 static void *call_all_when_cancelled(void *returned) {
     static const size_t sizes[] = {1, 100, 5000, 100000, 700000, 3 * MIB, 20 * MIB};
@@ -231,6 +257,7 @@ int main(void) {
         cmocka_unit_test(mallinfo_saturates_instead_of_wrapping),
         cmocka_unit_test(malloc_info_writes_xml),
         cmocka_unit_test(malloc_info_refuses_options),
+        cmocka_unit_test(malloc_stats_writes_names_and_numbers_apart),
         cmocka_unit_test(no_call_is_a_cancellation_point),
         cmocka_unit_test(malloc_trim_gives_free_memory_back),
         cmocka_unit_test(malloc_trim_leaves_live_blocks_alone),
