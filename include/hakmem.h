@@ -73,9 +73,10 @@ HAK_API size_t hak_good_size(size_t size);
  * bytes given back. Takes as long as the memory is large: not for hot paths. */
 HAK_API size_t hak_purge(void);
 
-/* What the allocator knows of itself. Counters are exact when no other thread allocates meanwhile.
- * `version` is set by the caller to HAK_STATS_VERSION. */
-#define HAK_STATS_VERSION 2
+/* What the allocator knows of itself. Exact when no other thread allocates meanwhile; else sums of
+ * counters that are read one after the other, where live and free bytes are never more than the
+ * mapped ones. `version` is set by the caller to HAK_STATS_VERSION. */
+#define HAK_STATS_VERSION 3
 struct hak_stats {
     uint32_t version;
     uint32_t heaps;            /* thread heaps in existence, those of ended threads included */
@@ -85,13 +86,18 @@ struct hak_stats {
     uint64_t small_slab_bytes; /* slabs that hold them */
     uint64_t large_live_bytes; /* blocks over 64 KiB: live or in thread caches, by mapping */
     uint64_t large_live_count;
+    uint64_t free_bytes; /* mapped and in no live block: kept, free in slabs, never used */
+    uint64_t free_count; /* free blocks of slabs, kept spans and mappings; what was never cut: 1 */
+    uint64_t idle_bytes; /* free memory that has pages, which hak_purge would give back */
+    uint64_t small_free_count;     /* blocks free in their slabs, of those cut so far */
     uint64_t refill_count;         /* times an empty bin was filled */
     uint64_t refill_blocks;        /* blocks that filled it */
-    uint64_t overflow_blocks;      /* blocks that a full bin handed back */
+    uint64_t overflow_blocks;      /* blocks that full bins handed back to slabs */
     uint64_t remote_posted_blocks; /* blocks posted to slabs of other threads */
     uint64_t adopted_slabs;        /* slabs of ended threads taken over */
     uint64_t l25_kept_bytes;       /* whole spans up to 1 MiB, freed and kept for reuse */
-    uint64_t l25_hits;             /* requests served from those, beside the threads' own bins */
+    uint64_t l25_kept_count;
+    uint64_t l25_hits; /* requests served from those, beside the threads' own bins */
     uint64_t l25_misses;
     uint64_t l25_shards;          /* over which they are spread now */
     uint64_t bigcache_kept_bytes; /* mappings above that, freed and kept for reuse */
@@ -105,8 +111,8 @@ struct hak_stats {
     uint64_t p0_logged;          /* refills checked under HAKMEM_TINY_P0_LOG */
     uint64_t p0_mismatches;      /* of these, where the count of active blocks was wrong */
 };
-/* Fills *out; returns 0, or -1 when `version` is unknown. Walks every slab: milliseconds, not
- * microseconds. */
+/* Fills *out; returns 0, or -1 when `version` is unknown. Reads a dozen counters a heap and the
+ * tiers' own, under their locks: microseconds, whatever the size of the heap. */
 HAK_API int hak_stats(struct hak_stats *out);
 
 /* Recounts every invariant of every tier; returns true when all hold, and writes a line a breach to

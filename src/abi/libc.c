@@ -129,11 +129,11 @@ static struct hak_stats stats_now(void) {
 HAK_EXPORT struct mallinfo2 mallinfo2(void) {
     struct hak_stats stats = stats_now();
     return (struct mallinfo2){
-        .arena = stats.mapped_bytes - stats.large_live_bytes,
+        .arena = stats.small_live_bytes + stats.free_bytes,
         .hblks = stats.large_live_count,
         .hblkhd = stats.large_live_bytes,
         .uordblks = stats.small_live_bytes, /* without hblkhd, as glibc counts */
-        .fordblks = stats.mapped_bytes - stats.large_live_bytes - stats.small_live_bytes,
+        .fordblks = stats.free_bytes,
     };
 }
 

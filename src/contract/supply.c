@@ -156,8 +156,10 @@ void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
 
 void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
     struct hak_bin *bin = &tc->bins[cls];
+    unsigned before = hak_bin_count(bin);
     while (hak_bin_count(bin) > keep)
         hak_supply_put(tc, hak_bin_pop(bin));
+    hak_count_up(&tc->heap.counts.flushed_blocks, before - hak_bin_count(bin));
 }
 
 void hak_supply_mark_span(struct hak_tcache *tc, hak_class_t cls, const void *block) {

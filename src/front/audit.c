@@ -2,10 +2,11 @@
 /*
  * audit.c: hak_check, the recount of every invariant.
  *
- * For each slab: the counts against the bits. For each block outside the bitmaps, that is in a bin
- * or in a sender's cache: it begins a carved block of the right class and heap, and is in no bitmap
- * and in no second bin or cache; for that it gets a mark in a map that lives as long as the audit,
- * 4096 bits a span. The tiers recount their own.
+ * For each slab: the counts against the bits; for each heap, and for the orphans: the sums that
+ * statistics read against the slabs. For each block outside the bitmaps, that is in a bin or in a
+ * sender's cache: it begins a carved block of the right class and heap, and is in no bitmap and in
+ * no second bin or cache; for that it gets a mark in a map that lives as long as the audit, 4096
+ * bits a span. The tiers recount their own.
  */
 #include "include/hakmem.h"
 #include "src/base/bits.h"
@@ -20,6 +21,7 @@ struct audit {
     hak_report_fn report;
     const struct hak_heap *owner;          /* of the slabs being walked; NULL for orphans */
     uint64_t (*marks)[HAK_SLAB_WORDS_MAX]; /* by span number: blocks found outside the bitmaps */
+    struct hak_slab_sums sums;             /* of the slabs walked since they were last cleared */
     bool holds;
 };
 
@@ -31,6 +33,7 @@ static void breach(struct audit *audit, const char *claim, const void *where, ui
 
 static void audit_slab(void *arg, struct hak_slab *slab) {
     struct audit *audit = arg;
+    hak_heap_sum_slab(&audit->sums, slab);
     unsigned nfree = 0;
     uint64_t both = 0;
     for (unsigned w = 0; w < slab->words; w++) {
@@ -57,6 +60,21 @@ static void audit_slab(void *arg, struct hak_slab *slab) {
     }
     if (hak_tagmap_span(slab->span.base) != &slab->span) {
         breach(audit, "the tag map leads to the slab", slab, 0, 1);
+    }
+}
+
+/* The counters of the slabs that were walked; clears the sums of the walk. */
+static void audit_sums(struct audit *audit, struct hak_slab_sums counted, const void *where) {
+    struct hak_slab_sums walked = audit->sums;
+    audit->sums = (struct hak_slab_sums){0};
+    if (counted.slab_bytes != walked.slab_bytes) {
+        breach(audit, "bytes of all slabs", where, counted.slab_bytes, walked.slab_bytes);
+    }
+    if (counted.active_bytes != walked.active_bytes) {
+        breach(audit, "bytes of active blocks", where, counted.active_bytes, walked.active_bytes);
+    }
+    if (counted.free_blocks != walked.free_blocks) {
+        breach(audit, "free blocks of all slabs", where, counted.free_blocks, walked.free_blocks);
     }
 }
 
@@ -156,6 +174,7 @@ static void audit_tcache(struct audit *audit, const struct hak_tcache *tc) {
                    hak_bin_count(&tc->bins[cls]), active);
         }
     }
+    audit_sums(audit, hak_heap_sums(heap), heap);
     for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
         const struct hak_sender_entry *entry = &heap->senders[i];
         for (uint64_t bits = entry->bytes != 0 ? entry->bits : 0; bits != 0; bits &= bits - 1) {
@@ -187,6 +206,7 @@ static void audit_all(struct audit *audit) {
     }
     audit->owner = NULL;
     hak_heap_each_orphan(audit_slab, audit);
+    audit_sums(audit, hak_heap_orphan_sums(), NULL);
     if (!hak_spans_check(print_breach, NULL)) audit->holds = false;
     if (!hak_refill_check(print_breach, NULL)) audit->holds = false;
     if (!hak_large_check(print_breach, NULL)) audit->holds = false;

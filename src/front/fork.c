@@ -41,7 +41,7 @@ static void mend(void) {
     hak_spans_after_fork(in_disorder);
     if (!in_disorder) return;
     hak_thread_empty_inboxes();
-    hak_heap_notify_all();
+    hak_heap_mend();
 }
 
 void hak_fork_init(void) {

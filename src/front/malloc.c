@@ -35,8 +35,7 @@ static void *fill_and_pop(struct hak_tcache *tc, hak_class_t cls) {
     if (hak_unlikely(heap->sender_frees >= HAK_SENDER_FLUSH_REFILL)) hak_remote_flush(heap);
     hak_misuse_check(tc);
     hak_thread_see_map(tc);
-    heap->counts.refills++;
-    heap->counts.refill_blocks += count;
+    hak_count_up(&heap->counts.refills, 1);
     hak_heap_leave(heap);
     return count == 0 ? NULL : hak_bin_pop(bin);
 }

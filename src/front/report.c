@@ -36,6 +36,7 @@ static void print_large(const struct hak_stats *stats) {
     print_count("large live bytes", stats->large_live_bytes);
     print_count("large live blocks", stats->large_live_count);
     print_count("l25 kept bytes", stats->l25_kept_bytes);
+    print_count("l25 kept spans", stats->l25_kept_count);
     print_count("l25 hits", stats->l25_hits);
     print_count("l25 misses", stats->l25_misses);
     print_count("l25 shards", stats->l25_shards);
@@ -59,8 +60,12 @@ void hak_report_print(void) {
     print_count("heaps", stats.heaps);
     print_count("mapped bytes", stats.mapped_bytes);
     print_count("metadata bytes", stats.metadata_bytes);
+    print_count("free bytes", stats.free_bytes);
+    print_count("free blocks", stats.free_count);
+    print_count("idle bytes", stats.idle_bytes);
     print_count("small slab bytes", stats.small_slab_bytes);
     print_count("small live bytes", stats.small_live_bytes);
+    print_count("small free blocks", stats.small_free_count);
     print_large(&stats);
     print_count("refills", stats.refill_count);
     print_count("refill blocks", stats.refill_blocks);

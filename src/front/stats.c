@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stats.c: what the allocator counts, and giving memory back.
+ *
+ * Any thread may ask while others allocate: each heap and each tier has counters of its own, which
+ * are summed without following a list that others change. They are read one after the other, so
+ * where others allocate meanwhile a sum may hold what moved between two readings twice or not at
+ * all; what that makes impossible is bounded.
  */
 #include "include/hakmem.h"
 #include "src/contract/slots.h"
@@ -10,25 +15,49 @@
 
 #include <string.h>
 
-static void add_slab(void *arg, struct hak_slab *slab) {
-    struct hak_stats *out = arg;
-    out->small_slab_bytes += slab->span.bytes;
-    out->small_live_bytes += (uint64_t)(slab->carved - slab->nfree) * slab->stride;
+static uint64_t count_of(const _Atomic uint64_t *count) {
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+static uint64_t lesser(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+/* 0 where a difference of counters that are read one after the other is negative. */
+static uint64_t excess(uint64_t a, uint64_t b) {
+    return a > b ? a - b : 0;
+}
+
+static void add_slabs(struct hak_stats *out, struct hak_slab_sums sums) {
+    out->small_slab_bytes += sums.slab_bytes;
+    out->small_live_bytes += sums.active_bytes;
+    out->small_free_count += sums.free_blocks;
 }
 
 static void add_heap(struct hak_stats *out, const struct hak_heap *heap) {
     const struct hak_heap_counts *counts = &heap->counts;
     out->heaps++;
-    out->refill_count += counts->refills;
-    out->refill_blocks += counts->refill_blocks;
-    out->overflow_blocks += counts->overflow_blocks;
-    out->remote_posted_blocks += counts->posted_blocks;
-    out->adopted_slabs += counts->adopted_slabs;
-    for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
-        for (struct hak_slab *s = heap->classes[cls].all; s != NULL; s = s->all_next) {
-            add_slab(out, s);
-        }
-    }
+    out->refill_count += count_of(&counts->refills);
+    out->refill_blocks += count_of(&counts->taken_blocks) + count_of(&counts->carved_blocks);
+    out->overflow_blocks +=
+        excess(count_of(&counts->returned_blocks), count_of(&counts->flushed_blocks));
+    out->remote_posted_blocks += count_of(&counts->posted_blocks);
+    out->adopted_slabs += count_of(&counts->adopted_slabs);
+    add_slabs(out, hak_heap_sums(heap));
+}
+
+/* What is free in all, after everything else. */
+static void sum_free(struct hak_stats *out) {
+    out->large_live_bytes = lesser(out->large_live_bytes, out->mapped_bytes);
+    out->small_slab_bytes =
+        lesser(out->small_slab_bytes, out->mapped_bytes - out->large_live_bytes);
+    out->small_live_bytes = lesser(out->small_live_bytes, out->small_slab_bytes);
+    out->free_bytes = out->mapped_bytes - out->large_live_bytes - out->small_live_bytes;
+    out->small_free_count = lesser(
+        out->small_free_count, (out->small_slab_bytes - out->small_live_bytes) / HAK_ALIGN_BYTES);
+    out->free_count = out->small_free_count + out->l25_kept_count + out->bigcache_kept_count +
+                      (out->free_bytes > 0);
+    out->idle_bytes = lesser(hak_spans_idle() + hak_large_idle(), out->free_bytes);
 }
 
 HAK_EXPORT int hak_stats(struct hak_stats *out) {
@@ -39,11 +68,12 @@ HAK_EXPORT int hak_stats(struct hak_stats *out) {
     for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
         add_heap(out, &tc->heap);
     }
-    hak_heap_each_orphan(add_slab, out);
+    add_slabs(out, hak_heap_orphan_sums());
     out->metadata_bytes = hak_arena_bytes() + hak_span_table_bytes() + hak_tagmap_bytes();
     hak_spans_stats(out);
     hak_refill_stats(out);
     hak_large_stats(out);
+    sum_free(out);
     return 0;
 }
 

@@ -71,7 +71,10 @@ void hak_arena_free(void *memory, size_t bytes) {
 }
 
 size_t hak_arena_bytes(void) {
-    return arena.bytes;
+    hak_lock_take(&arena.lock);
+    size_t bytes = arena.bytes;
+    hak_lock_give(&arena.lock);
+    return bytes;
 }
 
 void hak_arena_after_fork(void) {

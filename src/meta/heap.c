@@ -16,7 +16,18 @@ static struct {
         _Atomic(struct hak_slab *) head; /* written under the lock; a peek may be relaxed */
         struct hak_slab *tail;
     } lists[HAK_SLAB_CLASSES];
+    struct hak_slab_sums sums; /* of all lists; under the lock */
 } orphans;
+
+static uint64_t active_bytes(const struct hak_slab *slab) {
+    return (uint64_t)(slab->carved - slab->nfree) * slab->stride;
+}
+
+void hak_heap_sum_slab(struct hak_slab_sums *sums, const struct hak_slab *slab) {
+    sums->slab_bytes += slab->span.bytes;
+    sums->active_bytes += active_bytes(slab);
+    sums->free_blocks += slab->nfree;
+}
 
 void hak_heap_init(struct hak_heap *heap, uint32_t id) {
     heap->id = id;
@@ -49,6 +60,9 @@ static void own_slab(struct hak_heap *heap, struct hak_slab *slab) {
     slab->all_next = slabs->all;
     if (slab->all_next != NULL) slab->all_next->all_prev = slab;
     slabs->all = slab;
+    hak_count_up(&heap->counts.slab_bytes, slab->span.bytes);
+    hak_count_up(&heap->counts.active_bytes, active_bytes(slab));
+    hak_count_up(&heap->counts.arrived_blocks, slab->nfree);
     hak_tagmap_set_tag(&slab->span, heap->tag | (uint32_t)slab->cls << HAK_BIN_SHIFT);
     atomic_store(&slab->owner, heap);
 }
@@ -71,6 +85,9 @@ static void disown_slab(struct hak_heap *heap, struct hak_slab *slab) {
         slabs->all = slab->all_next;
     }
     if (slabs->fresh == slab) set_fresh(heap, slab->cls, NULL);
+    hak_count_down(&heap->counts.slab_bytes, slab->span.bytes);
+    hak_count_down(&heap->counts.active_bytes, active_bytes(slab));
+    hak_count_down(&heap->counts.arrived_blocks, slab->nfree);
     hak_tagmap_set_tag(&slab->span,
                        HAK_HEAP_ID_ORPHAN << HAK_TAG_SHIFT | (uint32_t)slab->cls << HAK_BIN_SHIFT);
     atomic_store(&slab->owner, NULL);
@@ -95,7 +112,10 @@ static void settle(struct hak_heap *heap, struct hak_slab *slab) {
         if (has_room && (slabs->fresh == NULL || slabs->fresh == slab)) {
             unlist_slab(heap, slab);
             set_fresh(heap, slab->cls, NULL);
-            if (slab->carved > 0) hak_slab_reset(slab); /* else it may still be known to be zero */
+            if (slab->carved > 0) { /* else it may still be known to be zero */
+                hak_count_down(&heap->counts.arrived_blocks, slab->nfree);
+                hak_slab_reset(slab);
+            }
             set_fresh(heap, slab->cls, slab);
             return;
         }
@@ -119,7 +139,11 @@ bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls
 
 uint64_t hak_heap_take_word(struct hak_heap *heap, struct hak_slab *slab, unsigned want,
                             unsigned *first_index) {
+    unsigned before = slab->nfree;
     uint64_t bits = hak_slab_take_word(slab, want, first_index);
+    uint64_t count = before - slab->nfree;
+    hak_count_up(&heap->counts.taken_blocks, count);
+    hak_count_up(&heap->counts.active_bytes, count * slab->stride);
     if (slab->nfree == 0) unlist_slab(heap, slab);
     return bits;
 }
@@ -128,6 +152,8 @@ unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned w
                         unsigned *first_index) {
     if (slab->carved == 0) heap->spare_bytes -= slab->span.bytes;
     unsigned count = hak_slab_carve(slab, want, first_index);
+    hak_count_up(&heap->counts.carved_blocks, count);
+    hak_count_up(&heap->counts.active_bytes, (uint64_t)count * slab->stride);
     if (slab->carved == slab->capacity) set_fresh(heap, slab->cls, NULL);
     return count;
 }
@@ -144,6 +170,10 @@ static HAK_NOINLINE void put_rare(struct hak_heap *heap, struct hak_slab *slab, 
 
 void hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block) {
     enum hak_free_verdict verdict = hak_slab_put(slab, block);
+    if (hak_likely(verdict == HAK_FREE_OK)) {
+        hak_count_up(&heap->counts.returned_blocks, 1);
+        hak_count_down(&heap->counts.active_bytes, slab->stride);
+    }
     bool is_usual = verdict == HAK_FREE_OK && slab->is_listed && !hak_slab_is_empty(slab);
     if (hak_unlikely(!is_usual)) put_rare(heap, slab, block, verdict);
 }
@@ -152,7 +182,8 @@ static size_t collect(struct hak_heap *heap, struct hak_slab *slab) {
     void *doubled = NULL;
     size_t count = hak_slab_collect(slab, &doubled);
     if (hak_unlikely(doubled != NULL)) hak_heap_note_misuse(heap, doubled, HAK_FREE_DOUBLE);
-    heap->counts.drained_blocks += count;
+    hak_count_up(&heap->counts.drained_blocks, count);
+    hak_count_down(&heap->counts.active_bytes, count * slab->stride);
     settle(heap, slab);
     return count;
 }
@@ -202,11 +233,18 @@ static struct hak_slab *pop_orphan(hak_class_t cls) {
     return NULL;
 }
 
+static void unsum_slab(struct hak_slab_sums *sums, const struct hak_slab *slab) {
+    sums->slab_bytes -= slab->span.bytes;
+    sums->active_bytes -= active_bytes(slab);
+    sums->free_blocks -= slab->nfree;
+}
+
 static void push_orphan(struct hak_slab *slab) {
     hak_class_t cls = slab->cls;
     hak_lock_take(&orphans.lock);
     slab->next = orphans.lists[cls].head;
     if (slab->next == NULL) orphans.lists[cls].tail = slab;
+    hak_heap_sum_slab(&orphans.sums, slab);
     atomic_signal_fence(memory_order_release);
     orphans.lists[cls].head = slab;
     hak_lock_give(&orphans.lock);
@@ -216,12 +254,13 @@ bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls) {
     if (atomic_load_explicit(&orphans.lists[cls].head, memory_order_relaxed) == NULL) return false;
     hak_lock_take(&orphans.lock);
     struct hak_slab *slab = pop_orphan(cls);
+    if (slab != NULL) unsum_slab(&orphans.sums, slab);
     hak_lock_give(&orphans.lock);
     if (slab == NULL) return false;
     slab->is_listed = false;
     own_slab(heap, slab);
     collect(heap, slab); /* whatever `pending` says: its holder may still look for the owner */
-    heap->counts.adopted_slabs++;
+    hak_count_up(&heap->counts.adopted_slabs, 1);
     return true;
 }
 
@@ -249,6 +288,29 @@ struct hak_slab *hak_heap_pop_emptied(struct hak_heap *heap) {
     struct hak_slab *slab = heap->emptied;
     if (slab != NULL) heap->emptied = slab->next;
     return slab;
+}
+
+static uint64_t count_of(const _Atomic uint64_t *count) {
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+struct hak_slab_sums hak_heap_sums(const struct hak_heap *heap) {
+    const struct hak_heap_counts *counts = &heap->counts;
+    uint64_t free_blocks = count_of(&counts->returned_blocks) + count_of(&counts->drained_blocks);
+    free_blocks += count_of(&counts->arrived_blocks);
+    free_blocks -= count_of(&counts->taken_blocks); /* last: then the sum is rather too small */
+    return (struct hak_slab_sums){
+        .slab_bytes = count_of(&counts->slab_bytes),
+        .active_bytes = count_of(&counts->active_bytes),
+        .free_blocks = (int64_t)free_blocks < 0 ? 0 : free_blocks,
+    };
+}
+
+struct hak_slab_sums hak_heap_orphan_sums(void) {
+    hak_lock_take(&orphans.lock);
+    struct hak_slab_sums sums = orphans.sums;
+    hak_lock_give(&orphans.lock);
+    return sums;
 }
 
 void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void *arg) {
@@ -284,7 +346,17 @@ static struct hak_slab *bound_slab(struct hak_span *span) {
     return is_bound ? slab : NULL;
 }
 
-void hak_heap_notify_all(void) {
+/* Another thread may have been between an orphan's list and the sums. */
+static void recount_orphans(void) {
+    orphans.sums = (struct hak_slab_sums){0};
+    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
+        for (struct hak_slab *slab = orphans.lists[cls].head; slab != NULL; slab = slab->next)
+            hak_heap_sum_slab(&orphans.sums, slab);
+    }
+}
+
+void hak_heap_mend(void) {
+    recount_orphans();
     for (uint32_t number = 1; number < hak_span_table_count(); number++) {
         struct hak_slab *slab = bound_slab(hak_span_of_number(number));
         if (slab == NULL) continue;

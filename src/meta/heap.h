@@ -35,10 +35,28 @@ struct hak_sender_entry {
     unsigned word;
 };
 
-/* Counts of slow-path events; owner only, read by stats at quiescence. */
+/* What stats sums over all heaps, since it must not follow other threads' lists: the owner writes
+ * (hak_count_up), any thread reads, relaxed. The audit compares them with the slabs:
+ *
+ *   slab_bytes = the slabs' bytes
+ *   active_bytes = (carved - nfree) * stride of each slab
+ *   returned + drained + arrived - taken = nfree of each slab, in blocks
+ */
 struct hak_heap_counts {
-    uint64_t refills, refill_blocks, overflow_blocks;
-    uint64_t posted_blocks, drained_blocks, adopted_slabs;
+    _Atomic uint64_t returned_blocks; /* from bins to their slabs */
+    _Atomic uint64_t active_bytes;
+    _Atomic uint64_t flushed_blocks; /* of those returned: by flushes, not by bins that were full */
+    _Atomic uint64_t refills;
+    _Atomic uint64_t taken_blocks, carved_blocks; /* that filled bins: free ones, new ones */
+    _Atomic uint64_t drained_blocks, posted_blocks;
+    _Atomic uint64_t arrived_blocks; /* free, in adopted slabs; less those of slabs that left */
+    _Atomic uint64_t adopted_slabs;
+    _Atomic uint64_t slab_bytes;
+};
+
+/* Sums over slabs. */
+struct hak_slab_sums {
+    uint64_t slab_bytes, active_bytes, free_blocks;
 };
 
 struct hak_heap {
@@ -49,6 +67,8 @@ struct hak_heap {
      * leaves a heap alone that was being changed. */
     uint32_t busy;
 
+    struct hak_heap_counts counts;
+
     /* Owner only. */
     struct hak_slab *emptied; /* wholly free, unbound from this heap; the tiers release them */
     size_t spare_bytes;       /* of slabs kept though wholly uncarved */
@@ -58,7 +78,6 @@ struct hak_heap {
     uint32_t sender_frees; /* since the last flush */
     struct hak_sender_entry senders[HAK_SENDER_ENTRIES];
     struct hak_class_slabs classes[HAK_SLAB_CLASSES];
-    struct hak_heap_counts counts;
 
     /* Any thread pushes, the owner takes all: seq_cst (remote.c). */
     HAK_ALIGNED(HAK_LINE_BYTES) _Atomic(struct hak_slab *) inbox;
@@ -144,7 +163,15 @@ uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits);
 /* Hands each slab of a chain of links to its owner's inbox; the caller holds their `pending`. */
 void hak_remote_notify(struct hak_slab *list);
 
-/* Walks over orphans, for audit and stats: under the lock, at quiescence. */
+/* Adds a slab to sums. Its owner, or at quiescence. */
+void hak_heap_sum_slab(struct hak_slab_sums *sums, const struct hak_slab *slab);
+
+/* What a heap's slabs and the orphans sum up to, from counters. Any thread: exact when the heap's
+ * owner is at rest. */
+struct hak_slab_sums hak_heap_sums(const struct hak_heap *heap);
+struct hak_slab_sums hak_heap_orphan_sums(void);
+
+/* Walks over orphans, for the audit: under the lock, at quiescence. */
 void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void *arg);
 
 /* A step of the heap's thread begins and ends: whatever changes lists, bitmaps or bins by more than
@@ -163,11 +190,12 @@ HAK_INLINE void hak_heap_leave(struct hak_heap *heap) {
 
 /* The child of a fork, where no other thread exists: opens the lock. Where another thread was in
  * the middle of a step, a sender that is gone may have held the right to a slab's link: then every
- * inbox is emptied first, and each slab with remote frees is handed to its owner's anew. */
+ * inbox is emptied first, and hak_heap_mend hands each slab with remote frees to its owner's anew;
+ * it also recounts the orphans. */
 void hak_heap_after_fork(void);
 HAK_INLINE void hak_heap_empty_inbox(struct hak_heap *heap) {
     atomic_store(&heap->inbox, NULL);
 }
-void hak_heap_notify_all(void);
+void hak_heap_mend(void);
 
 #endif

@@ -62,7 +62,10 @@ struct hak_span *hak_span_of_number(uint32_t number) {
 }
 
 size_t hak_span_table_bytes(void) {
-    return table.headers.bytes;
+    hak_lock_take(&table.lock);
+    size_t bytes = table.headers.bytes;
+    hak_lock_give(&table.lock);
+    return bytes;
 }
 
 size_t hak_span_table_count(void) {

@@ -159,7 +159,10 @@ void hak_tagmap_set_tag(const struct hak_span *span, uint32_t tag) {
 }
 
 size_t hak_tagmap_bytes(void) {
-    return window.map.bytes;
+    hak_lock_take(&window.lock);
+    size_t bytes = window.map.bytes;
+    hak_lock_give(&window.lock);
+    return bytes;
 }
 
 void hak_tagmap_after_fork(void) {

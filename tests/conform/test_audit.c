@@ -234,6 +234,66 @@ static void more_carved_than_there_is_room_for_is_found(void **state) {
     assert_true(hak_check());
 }
 
+static void a_carved_count_one_too_high_is_found(void **state) {
+    (void)state;
+    scene.slab->carved++;
+    const bool holds = hak_check();
+    scene.slab->carved--;
+    assert_false(holds);
+    assert_true(hak_check());
+}
+
+/* Whether the audit holds while a counter of the heap is off by one. */
+static bool holds_with_one_more(_Atomic uint64_t *counter) {
+    hak_count_up(counter, 1);
+    const bool holds = hak_check();
+    hak_count_down(counter, 1);
+    return holds;
+}
+
+static void a_wrong_sum_of_slabs_is_found(void **state) {
+    (void)state;
+    assert_false(holds_with_one_more(&scene.tc->heap.counts.slab_bytes));
+    assert_true(hak_check());
+}
+
+static void a_wrong_sum_of_active_blocks_is_found(void **state) {
+    (void)state;
+    assert_false(holds_with_one_more(&scene.tc->heap.counts.active_bytes));
+    assert_true(hak_check());
+}
+
+static void a_wrong_count_of_blocks_that_move_is_found(void **state) {
+    (void)state;
+    struct hak_heap_counts *counts = &scene.tc->heap.counts;
+    assert_false(holds_with_one_more(&counts->returned_blocks));
+    assert_false(holds_with_one_more(&counts->drained_blocks));
+    assert_false(holds_with_one_more(&counts->arrived_blocks));
+    assert_false(holds_with_one_more(&counts->taken_blocks));
+    assert_true(hak_check());
+}
+
+static void *leave_a_block(void *block) {
+    *(void **)block = take_block(this_cache(), CLASS + 2);
+    return NULL;
+}
+
+static void a_wrong_sum_of_orphans_is_found(void **state) {
+    (void)state;
+    void *block = NULL;
+    run_thread(leave_a_block, &block);
+    struct hak_slab *orphan = hak_slab_of_span(hak_tagmap_span(block));
+    assert_null(atomic_load(&orphan->owner));
+    assert_true(orphan->carved < orphan->capacity);
+    orphan->carved++;
+    const bool holds = hak_check();
+    orphan->carved--;
+    hak_free(block);
+    hak_thread_flush(scene.tc);
+    assert_false(holds);
+    assert_true(hak_check());
+}
+
 static void a_slab_with_another_owner_than_its_list_is_found(void **state) {
     (void)state;
     atomic_store(&scene.slab->owner, NULL);
@@ -271,6 +331,11 @@ int main(void) {
         planted(a_never_carved_block_in_a_senders_cache_is_found),
         planted(a_low_word_that_hides_free_bits_is_found),
         planted(more_carved_than_there_is_room_for_is_found),
+        planted(a_carved_count_one_too_high_is_found),
+        planted(a_wrong_sum_of_slabs_is_found),
+        planted(a_wrong_sum_of_active_blocks_is_found),
+        planted(a_wrong_count_of_blocks_that_move_is_found),
+        planted(a_wrong_sum_of_orphans_is_found),
         planted(a_slab_with_another_owner_than_its_list_is_found),
         planted(a_slab_that_the_tag_map_has_lost_is_found),
     };

@@ -6,6 +6,7 @@
 #include "tests/conform/conform.h"
 
 #include <limits.h>
+#include <sys/wait.h>
 
 #define BATCH_MAX ((size_t)4096)
 
@@ -120,6 +121,88 @@ static void blocks_freed_after_their_owners_end_serve_an_adopter(void **state) {
         assert_true(count_common(&batch, &other) > 0);
         free_and_post_batch(&other);
     }
+}
+
+/* This thread becomes the owner of all orphans of the class, and keeps nothing that is free. */
+static void adopt_all(hak_class_t cls) {
+    while (hak_heap_adopt(&this_cache()->heap, cls)) {
+    }
+    hak_purge();
+}
+
+static void the_sums_follow_blocks_and_slabs_between_threads(void **state) {
+    (void)state;
+    for_each_class(cls) {
+        plan(&batch, cls);
+        const uint64_t bytes = (uint64_t)batch.count * hak_sizeclass_stride(cls);
+        adopt_all(cls);
+        const struct hak_stats before = stats_now();
+        run_thread(take_batch, &batch); /* its slabs are orphans afterwards */
+        const struct hak_stats orphaned = stats_now();
+        adopt_all(cls);
+        const struct hak_stats adopted = stats_now();
+        run_thread(free_and_post_batch, &batch);
+        adopt_all(cls);
+        const struct hak_stats after = stats_now();
+        assert_int_equal(orphaned.small_live_bytes, before.small_live_bytes + bytes);
+        assert_true(orphaned.small_slab_bytes >= before.small_slab_bytes + bytes);
+        assert_int_equal(adopted.small_live_bytes, orphaned.small_live_bytes);
+        assert_int_equal(adopted.small_slab_bytes, orphaned.small_slab_bytes);
+        assert_int_equal(adopted.small_free_count, orphaned.small_free_count);
+        assert_int_equal(after.small_live_bytes, before.small_live_bytes);
+        assert_int_equal(after.small_slab_bytes, before.small_slab_bytes);
+        assert_int_equal(after.small_free_count, before.small_free_count);
+    }
+}
+
+/* Gives blocks of the batch from `from` to `to` through the bin. */
+static void give_some(struct hak_tcache *tc, size_t from, size_t to) {
+    for (size_t i = from; i < to; i++) {
+        assert_true(shadow_remove(batch.blocks[i]));
+        give_block(tc, batch.cls, batch.blocks[i]);
+    }
+}
+
+static void full_bins_and_flushes_are_told_apart(void **state) {
+    (void)state;
+    struct hak_tcache *tc = this_cache();
+    hak_purge();
+    plan(&batch, 1);
+    take_batch(&batch);
+    hak_bins_flush(tc, batch.cls, 0);
+    const struct hak_bin *bin = &tc->bins[batch.cls];
+    const uint64_t before = stats_now().overflow_blocks;
+    const size_t some = bin->capacity + 5u;
+    assert_true(some < batch.count);
+    give_some(tc, 0, some);
+    const unsigned kept = hak_bin_count(bin);
+    assert_true(kept > 0 && kept < some);
+    assert_int_equal(stats_now().overflow_blocks, before + some - kept);
+    hak_bins_flush(tc, batch.cls, 0);
+    assert_int_equal(stats_now().overflow_blocks, before + some - kept);
+    give_some(tc, some, batch.count);
+}
+
+static void the_child_of_a_fork_counts_what_its_parent_did(void **state) {
+    (void)state;
+    plan(&batch, 2);
+    plan(&other, 3);
+    run_thread(take_batch, &batch);
+    take_batch(&other);
+    const struct hak_stats before = stats_now();
+    const pid_t child = fork();
+    if (child == 0) {
+        const struct hak_stats now = stats_now();
+        const bool is_same = now.small_live_bytes == before.small_live_bytes &&
+                             now.small_slab_bytes == before.small_slab_bytes &&
+                             now.small_free_count == before.small_free_count;
+        _exit(is_same && hak_check() ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    free_and_post_batch(&batch);
+    free_and_post_batch(&other);
 }
 
 static void an_adopter_never_gets_a_block_that_lives(void **state) {
@@ -272,6 +355,9 @@ int main(void) {
         scenario(the_end_of_a_thread_empties_its_bins_and_its_heap),
         scenario(the_next_thread_takes_over_the_ended_ones_cache),
         scenario(blocks_freed_after_their_owners_end_serve_an_adopter),
+        scenario(the_sums_follow_blocks_and_slabs_between_threads),
+        scenario(full_bins_and_flushes_are_told_apart),
+        scenario(the_child_of_a_fork_counts_what_its_parent_did),
         scenario(an_adopter_never_gets_a_block_that_lives),
         scenario(threads_that_come_and_go_do_not_grow_the_heap),
         scenario(what_others_free_returns_to_a_living_owner),

@@ -26,8 +26,8 @@ _Static_assert(sizeof(struct l25_span) <= HAK_SPAN_LATE_OFFSET, "late senders wr
 struct shard {
     HAK_ALIGNED(HAK_LINE_BYTES) struct hak_lock lock;
     /* Under the lock. */
-    uint32_t visits, waits; /* of the current window */
-    size_t kept_bytes;      /* on the lists */
+    uint32_t visits, waits;        /* of the current window */
+    size_t kept_bytes, kept_count; /* on the lists */
     int64_t live_bytes; /* allocated less freed through this shard: only the sum has a meaning */
     int64_t live_count;
     uint64_t hits, misses;
@@ -91,6 +91,7 @@ static struct shard *enter(void) {
 
 static void count_kept(struct shard *shard, size_t bytes, bool is_more) {
     shard->kept_bytes += is_more ? bytes : -bytes;
+    shard->kept_count += is_more ? 1 : (size_t)-1;
     atomic_fetch_add_explicit(&hak_idle.l25, is_more ? bytes : -bytes, memory_order_relaxed);
 }
 
@@ -257,20 +258,26 @@ static void l25_stats(struct hak_stats *out) {
         live_count += shard->live_count;
         live_bytes += shard->live_bytes;
         out->l25_kept_bytes += shard->kept_bytes;
+        out->l25_kept_count += shard->kept_count;
         out->l25_hits += shard->hits;
         out->l25_misses += shard->misses;
         hak_lock_give(&shard->lock);
     }
     out->l25_shards = shard_count();
-    out->large_live_count += (uint64_t)live_count;
-    out->large_live_bytes += (uint64_t)live_bytes;
+    /* A span that moves from one shard's count to another's meanwhile may count as -1. */
+    out->large_live_count += live_count > 0 ? (uint64_t)live_count : 0;
+    out->large_live_bytes += live_bytes > 0 ? (uint64_t)live_bytes : 0;
 }
 
-static size_t count_lists(const struct shard *shard, hak_report_fn report, void *arg, bool *holds) {
+/* The bytes of the kept spans, and their number. */
+static size_t count_lists(const struct shard *shard, hak_report_fn report, void *arg, bool *holds,
+                          size_t *count) {
     size_t bytes = 0;
+    *count = 0;
     for (size_t slabs = 0; slabs <= HAK_SPAN_SLABS_MAX; slabs++) {
         for (const struct l25_span *kept = shard->lists[slabs]; kept != NULL; kept = kept->next) {
             bytes += kept->span.bytes;
+            ++*count;
             if (report == NULL) continue;
             if (kept->span.bytes == slabs << HAK_SLAB_SHIFT && kept->span.is_free == 1 &&
                 kept->span.owner == HAK_OWNER_L25 &&
@@ -291,10 +298,15 @@ static bool l25_check(hak_report_fn report, void *arg) {
     for (uint32_t i = 0; i < HAK_L25_SHARDS_MAX; i++) {
         struct shard *shard = &l25.shards[i];
         hak_lock_take(&shard->lock);
-        size_t bytes = count_lists(shard, report, arg, &holds);
+        size_t count;
+        size_t bytes = count_lists(shard, report, arg, &holds, &count);
         sum += bytes;
         if (bytes != shard->kept_bytes) {
             report(arg, "l25: bytes on a shard's lists", shard, shard->kept_bytes, bytes);
+            holds = false;
+        }
+        if (count != shard->kept_count) {
+            report(arg, "l25: spans on a shard's lists", shard, shard->kept_count, count);
             holds = false;
         }
         hak_lock_give(&shard->lock);
@@ -314,7 +326,7 @@ static void l25_after_fork(bool in_disorder) {
     size_t sum = 0;
     for (uint32_t i = 0; i < HAK_L25_SHARDS_MAX; i++) {
         struct shard *shard = &l25.shards[i];
-        shard->kept_bytes = count_lists(shard, NULL, NULL, NULL);
+        shard->kept_bytes = count_lists(shard, NULL, NULL, NULL, &shard->kept_count);
         sum += shard->kept_bytes;
     }
     atomic_store_explicit(&hak_idle.l25, sum, memory_order_relaxed);
