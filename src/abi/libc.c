@@ -120,35 +120,36 @@ HAK_EXPORT int malloc_trim(size_t pad) {
     return hak_purge() > 0;
 }
 
-static struct hak_stats stats_now(void) {
+/* As glibc counts: `arena` is what is in blocks (uordblks) and free (fordblks), without the blocks
+ * over 64 KiB (hblkhd); thread caches are in use; `keepcost` is what malloc_trim can give back. */
+HAK_EXPORT struct mallinfo2 mallinfo2(void) {
     struct hak_stats stats = {.version = HAK_STATS_VERSION};
     (void)hak_stats(&stats);
-    return stats;
-}
-
-HAK_EXPORT struct mallinfo2 mallinfo2(void) {
-    struct hak_stats stats = stats_now();
     return (struct mallinfo2){
         .arena = stats.small_live_bytes + stats.free_bytes,
+        .ordblks = stats.free_count,
         .hblks = stats.large_live_count,
         .hblkhd = stats.large_live_bytes,
-        .uordblks = stats.small_live_bytes, /* without hblkhd, as glibc counts */
+        .uordblks = stats.small_live_bytes,
         .fordblks = stats.free_bytes,
+        .keepcost = stats.idle_bytes,
     };
 }
 
-static int saturated(size_t bytes) {
-    return bytes > INT_MAX ? INT_MAX : (int)bytes;
+static int saturated(size_t number) {
+    return number > INT_MAX ? INT_MAX : (int)number;
 }
 
 HAK_EXPORT struct mallinfo mallinfo(void) {
     struct mallinfo2 wide = mallinfo2();
     return (struct mallinfo){
         .arena = saturated(wide.arena),
+        .ordblks = saturated(wide.ordblks),
         .hblks = saturated(wide.hblks),
         .hblkhd = saturated(wide.hblkhd),
         .uordblks = saturated(wide.uordblks),
         .fordblks = saturated(wide.fordblks),
+        .keepcost = saturated(wide.keepcost),
     };
 }
 

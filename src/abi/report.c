@@ -20,6 +20,13 @@ static void add_size(struct hak_text *text, const char *before, uint64_t size, c
     hak_text_add(text, after);
 }
 
+static void add_total(struct hak_text *text, const char *type, uint64_t count, uint64_t size) {
+    hak_text_add(text, "<total type=\"");
+    hak_text_add(text, type);
+    add_size(text, "\" count=\"", count, "\" ");
+    add_size(text, "size=\"", size, "\"/>\n");
+}
+
 HAK_API int malloc_info(int options, FILE *out) {
     if (options != 0) {
         errno = EINVAL;
@@ -29,8 +36,9 @@ HAK_API int malloc_info(int options, FILE *out) {
     (void)hak_stats(&stats);
     struct hak_text text = {.length = 0};
     hak_text_add(&text, "<malloc version=\"hakmem-1\">\n");
-    add_size(&text, "<total type=\"mmap\" count=\"", stats.large_live_count, "\" ");
-    add_size(&text, "size=\"", stats.large_live_bytes, "\"/>\n");
+    add_total(&text, "fast", 0, 0);
+    add_total(&text, "rest", stats.free_count, stats.free_bytes);
+    add_total(&text, "mmap", stats.large_live_count, stats.large_live_bytes);
     add_size(&text, "<system type=\"current\" size=\"", stats.mapped_bytes, "\"/>\n");
     add_size(&text, "<system type=\"metadata\" size=\"", stats.metadata_bytes, "\"/>\n");
     add_size(&text, "<inuse type=\"current\" size=\"",

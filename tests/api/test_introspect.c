@@ -63,6 +63,49 @@ static void mallinfo2_counts_small_live_bytes(void **state) {
     assert_true(after <= during - total / 2);
 }
 
+/* With nothing in the thread's cache, nor kept. */
+static struct mallinfo2 trimmed_mallinfo2(void) {
+    malloc_trim(0);
+    return mallinfo2();
+}
+
+static void mallinfo2_counts_free_blocks(void **state) {
+    (void)state;
+    const size_t freed = COUNT_OF(grown) / 2;
+    grow_small();
+    const struct mallinfo2 before = trimmed_mallinfo2();
+    for (size_t i = 0; i < COUNT_OF(grown); i += 2) {
+        mem.free(grown[i]);
+        grown[i] = NULL;
+    }
+    const struct mallinfo2 during = trimmed_mallinfo2();
+    shrink_small();
+    assert_int_equal(during.ordblks, before.ordblks + freed);
+    assert_int_equal(during.uordblks, before.uordblks - freed * 160);
+    assert_true(during.fordblks >= freed * 160);
+}
+
+static void mallinfo2_sums_agree(void **state) {
+    (void)state;
+    grow_small();
+    shrink_small();
+    const struct mallinfo2 info = mallinfo2();
+    assert_int_equal(info.arena, info.uordblks + info.fordblks);
+    assert_true(info.ordblks >= 1);
+    assert_true(info.keepcost > 0 && info.keepcost <= info.fordblks);
+    assert_int_equal(info.smblks, 0); /* there are no fast bins */
+    assert_int_equal(info.fsmblks, 0);
+}
+
+static void keepcost_is_what_malloc_trim_gives_back(void **state) {
+    (void)state;
+    grow_small();
+    shrink_small();
+    assert_true(mallinfo2().keepcost > 0);
+    assert_int_equal(malloc_trim(0), 1);
+    assert_int_equal(mallinfo2().keepcost, 0);
+}
+
 static void mallinfo2_counts_large_live_bytes(void **state) {
     (void)state;
     const size_t before = live_bytes();
@@ -94,6 +137,8 @@ static void mallinfo_saturates_instead_of_wrapping(void **state) {
     assert_true(info.hblkhd >= 0);
     assert_true(info.uordblks >= 0);
     assert_true(info.fordblks >= 0);
+    assert_true(info.ordblks >= 0);
+    assert_true(info.keepcost >= 0);
     assert_true(info.hblkhd == INT_MAX || info.uordblks == INT_MAX);
 }
 
@@ -109,6 +154,32 @@ static void malloc_info_writes_xml(void **state) {
     assert_int_equal(strncmp(text, "<malloc", 7), 0);
     assert_non_null(strstr(text, "</malloc>"));
     mem.free(text);
+}
+
+/* The number behind `name="` in the element of this type; SIZE_MAX where there is none. */
+static size_t xml_number(const char *xml, const char *type, const char *name) {
+    const char *at = strstr(xml, type);
+    if (at != NULL) at = strstr(at, name);
+    return at == NULL ? SIZE_MAX : strtoul(at + strlen(name), NULL, 10);
+}
+
+static void malloc_info_says_what_mallinfo2_does(void **state) {
+    (void)state;
+    static char text[4096];
+    FILE *file = fmemopen(text, sizeof text, "w");
+    assert_non_null(file);
+    grow_small();
+    shrink_small();
+    fputs("\n", file); /* the stream has what it allocates */
+    const struct mallinfo2 info = mallinfo2();
+    const int result = malloc_info(0, file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(xml_number(text, "type=\"rest\"", "count=\""), info.ordblks);
+    assert_int_equal(xml_number(text, "type=\"rest\"", "size=\""), info.fordblks);
+    assert_int_equal(xml_number(text, "type=\"mmap\"", "count=\""), info.hblks);
+    assert_int_equal(xml_number(text, "type=\"mmap\"", "size=\""), info.hblkhd);
+    assert_int_equal(xml_number(text, "type=\"fast\"", "count=\""), 0);
 }
 
 static void malloc_info_refuses_options(void **state) {
@@ -253,10 +324,14 @@ static void malloc_trim_leaves_live_blocks_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mallinfo2_counts_small_live_bytes),
+        cmocka_unit_test(mallinfo2_counts_free_blocks),
+        cmocka_unit_test(mallinfo2_sums_agree),
+        cmocka_unit_test(keepcost_is_what_malloc_trim_gives_back),
         cmocka_unit_test(mallinfo2_counts_large_live_bytes),
         cmocka_unit_test(mallinfo_saturates_instead_of_wrapping),
         cmocka_unit_test(malloc_info_writes_xml),
         cmocka_unit_test(malloc_info_refuses_options),
+        cmocka_unit_test(malloc_info_says_what_mallinfo2_does),
         cmocka_unit_test(malloc_stats_writes_names_and_numbers_apart),
         cmocka_unit_test(no_call_is_a_cancellation_point),
         cmocka_unit_test(malloc_trim_gives_free_memory_back),
