@@ -31,7 +31,11 @@ static size_t count;
 static size_t committed;
 static atomic_flag lock = ATOMIC_FLAG_INIT;
 
-void *mmap64(void *at, size_t bytes, int prot, int flags, int file, off64_t offset);
+/* By their names for the linker, since headers may rename mmap to mmap64. */
+void *here_mmap(void *at, size_t bytes, int prot, int flags, int file,
+                off64_t offset) __asm__("mmap");
+void *here_mmap64(void *at, size_t bytes, int prot, int flags, int file,
+                  off64_t offset) __asm__("mmap64");
 
 static void enter(void) {
     while (atomic_flag_test_and_set(&lock)) {
@@ -115,7 +119,7 @@ static bool is_counted(int prot, int flags) {
     return (prot & PROT_WRITE) != 0 && (flags & MAP_PRIVATE) != 0;
 }
 
-void *mmap64(void *at, size_t bytes, int prot, int flags, int file, off64_t offset) {
+void *here_mmap64(void *at, size_t bytes, int prot, int flags, int file, off64_t offset) {
     enter();
     const size_t most = limit();
     void *base = MAP_FAILED;
@@ -133,8 +137,8 @@ void *mmap64(void *at, size_t bytes, int prot, int flags, int file, off64_t offs
     return base;
 }
 
-void *mmap(void *at, size_t bytes, int prot, int flags, int file, off_t offset) {
-    return mmap64(at, bytes, prot, flags, file, offset);
+void *here_mmap(void *at, size_t bytes, int prot, int flags, int file, off64_t offset) {
+    return here_mmap64(at, bytes, prot, flags, file, offset);
 }
 
 int munmap(void *at, size_t bytes) {
