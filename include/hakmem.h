@@ -30,7 +30,7 @@ extern "C" {
  * PTRDIFF_MAX fail. */
 HAK_API void *hak_malloc(size_t size);
 
-/* `count * size` bytes of zeros; fails when the product overflows. */
+/* `count * size` bytes, zero up to the usable size; fails when the product overflows. */
 HAK_API void *hak_calloc(size_t count, size_t size);
 
 /* Moves or resizes `block` in place and keeps its first min(old, new) bytes. NULL allocates; size 0

@@ -58,10 +58,10 @@
 #define hak_cpu_pause() __asm__ volatile("" ::: "memory")
 #endif
 
-/* For the two fast paths, whose length is a golden. hak_opaque keeps the compiler from computing an
- * address once and keeping it in a register where base + index would do; hak_result tells it early
- * that a value is the function's result; hak_decrement_or takes 1 off a counter and jumps when it
- * falls below zero, in two instructions. */
+/* For the fast paths; the length of malloc's and free's is a golden. hak_opaque keeps the compiler
+ * from computing an address once and keeping it in a register where base + index would do;
+ * hak_result tells it early that a value is the function's result; hak_decrement_or takes 1 off a
+ * counter and jumps when it falls below zero, in two instructions. */
 #define hak_opaque(x) __asm__("" : "+r"(x))
 #if defined(__x86_64__)
 #define hak_result(x) __asm__("" : "+a"(x))

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calloc.c: zeroed blocks. Fresh mappings are zero already; recycled memory is cleared.
+ * calloc.c: zeroed blocks, up to their usable size: programs that grow into it expect zeros there.
+ * Fresh mappings are zero already; recycled memory is cleared.
  */
+#include "src/base/bits.h"
 #include "src/base/tunables.h"
+#include "src/contract/slots.h"
 #include "src/front/fast.h"
 #include "src/front/front.h"
 #include "src/front/malloc.h"
@@ -14,25 +17,22 @@
 
 /* Once a block was found dense its pages stay in memory, however little the next user touches:
  * there is nothing to ask the kernel any more. */
-static void clear(void *block, size_t bytes) {
-    struct hak_span *span = NULL;
-    if (bytes >= HAK_ZERO_ASK_BYTES) span = hak_prove(block, "calloc");
-    if (span == NULL || span->is_dense) {
+static void clear(void *block) {
+    struct hak_span *span = hak_prove(block, "calloc");
+    size_t bytes = hak_large_usable_size(block, span);
+    if (bytes < HAK_ZERO_ASK_BYTES || span->is_dense) {
         memset(block, 0, bytes);
     } else {
         span->is_dense = hak_os_zero(block, bytes);
     }
 }
 
-void *hak_front_calloc(size_t count, size_t size) {
-    size_t bytes;
-    if (hak_unlikely(__builtin_mul_overflow(count, size, &bytes))) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    if (hak_likely(bytes <= HAK_MID_MAX)) {
+/* Apart, so that the usual way saves no registers. */
+static HAK_NOINLINE void *calloc_unusual(size_t bytes) {
+    if (bytes <= hak_bins_size_max()) {
         void *block = hak_fast_malloc(bytes);
-        if (hak_likely(block != NULL)) memset(block, 0, bytes);
+        hak_class_t cls = hak_sizeclass_of(bytes == 0 ? 1 : bytes);
+        if (hak_likely(block != NULL)) memset(block, 0, hak_sizeclass_stride(cls));
         return block;
     }
     bool zeroed;
@@ -40,7 +40,23 @@ void *hak_front_calloc(size_t count, size_t size) {
     if (block == NULL) {
         errno = ENOMEM;
     } else if (!zeroed) {
-        clear(block, bytes);
+        clear(block);
     }
+    return block;
+}
+
+static HAK_COLD void *refuse(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *hak_front_calloc(size_t count, size_t size) {
+    size_t bytes;
+    if (hak_unlikely(__builtin_mul_overflow(count, size, &bytes))) return refuse();
+    if (hak_unlikely(bytes - 1 >= HAK_TINY_MAX)) return calloc_unusual(bytes); /* 0 as well */
+    void *block = hak_fast_malloc(bytes);
+    size_t clear_bytes = hak_round_up(bytes, HAK_ALIGN_BYTES);
+    hak_opaque(clear_bytes); /* a known bound would make it "rep stos", which is slow to start */
+    if (hak_likely(block != NULL)) memset(block, 0, clear_bytes);
     return block;
 }

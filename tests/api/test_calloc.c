@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_calloc.c: calloc's bytes are zero, also where the memory was used and written before: by
- * blocks of the same size, of other sizes, and by blocks that moved.
+ * test_calloc.c: calloc's bytes are zero up to the usable size, also where the memory was used and
+ * written before: by blocks of the same size, of other sizes, and by blocks that moved.
  */
 #include "tests/api/names.h"
 #include "tests/api/suite.h"
 
 #define ROUND_BLOCKS 6U
 #define TOP_SIZE     (300 * KIB)
+
+static void assert_all_zeros(const void *block, size_t size) {
+    assert_non_null(block);
+    assert_true(mem.usable_size(block) >= size);
+    assert_zeros(block, mem.usable_size(block));
+}
 
 /* Fills a few blocks of this size to their last usable byte and gives them back. */
 static void leave_dirt(size_t size) {
@@ -28,8 +34,8 @@ static void check_recycled(size_t count, size_t size) {
     for (unsigned i = 0; i < ROUND_BLOCKS; i++) {
         blocks[i] = mem.calloc(count, size);
         assert_aligned(blocks[i], 16);
-        assert_zeros(blocks[i], count * size);
-        memset(blocks[i], 0xee, count * size);
+        assert_all_zeros(blocks[i], count * size);
+        memset(blocks[i], 0xee, mem.usable_size(blocks[i]));
     }
     for (unsigned i = 0; i < ROUND_BLOCKS; i++) {
         mem.free(blocks[i]);
@@ -76,7 +82,7 @@ static void memory_recycled_from_other_sizes_is_zero(void **state) {
         mem.free(*slot);
         if (dice & 0x40) {
             *slot = mem.calloc(1, size);
-            assert_zeros(*slot, size);
+            assert_all_zeros(*slot, size);
         } else {
             *slot = mem.malloc(size);
             assert_non_null(*slot);
@@ -97,13 +103,13 @@ static void memory_left_by_a_block_that_moved_is_zero(void **state) {
         memset(block, 0xcc, mem.usable_size(block));
         block = mem.realloc(block, size * 5);
         assert_non_null(block);
-        memset(block, 0xcc, size * 5);
+        memset(block, 0xcc, mem.usable_size(block));
         char *zeros = mem.calloc(1, size);
-        assert_zeros(zeros, size);
+        assert_all_zeros(zeros, size);
         block = mem.realloc(block, size);
         assert_non_null(block);
         char *more = mem.calloc(4, size);
-        assert_zeros(more, 4 * size);
+        assert_all_zeros(more, 4 * size);
         mem.free(block);
         mem.free(zeros);
         mem.free(more);
@@ -132,11 +138,39 @@ static void large_memory_is_zero(void **state) {
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < COUNT_OF(sizes); i++) {
             char *block = mem.calloc(sizes[i], 1);
-            assert_zeros(block, sizes[i]);
-            memset(block, 0xbb, sizes[i]);
+            assert_all_zeros(block, sizes[i]);
+            memset(block, 0xbb, mem.usable_size(block));
             mem.free(block);
         }
     }
+}
+
+/* A block is freed, and a somewhat smaller one asked for: it may get the first one's memory whole.
+ */
+static void large_memory_recycled_for_less_is_zero(void **state) {
+    (void)state;
+    static const size_t sizes[] = {80 * KIB, 400 * KIB, MIB, 3 * MIB, 33 * MIB};
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        for (unsigned less = 1; less <= 64; less *= 2) {
+            char *block = mem.malloc(sizes[i]);
+            assert_non_null(block);
+            memset(block, 0xaa, mem.usable_size(block));
+            mem.free(block);
+            const size_t size = sizes[i] - sizes[i] / (8 * less) - 1;
+            block = mem.calloc(1, size);
+            assert_all_zeros(block, size);
+            mem.free(block);
+        }
+    }
+}
+
+/* A block of no bytes has room too. */
+static void recycled_memory_of_no_bytes_is_zero(void **state) {
+    (void)state;
+    leave_dirt(0);
+    void *block = mem.calloc(3, 0);
+    assert_all_zeros(block, 0);
+    mem.free(block);
 }
 
 int main(void) {
@@ -148,6 +182,8 @@ int main(void) {
         cmocka_unit_test(memory_left_by_a_block_that_moved_is_zero),
         cmocka_unit_test(no_bytes_give_unique_blocks),
         cmocka_unit_test(large_memory_is_zero),
+        cmocka_unit_test(large_memory_recycled_for_less_is_zero),
+        cmocka_unit_test(recycled_memory_of_no_bytes_is_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
