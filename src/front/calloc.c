@@ -9,21 +9,17 @@
 #include "src/front/fast.h"
 #include "src/front/front.h"
 #include "src/front/malloc.h"
-#include "src/front/prove.h"
 #include "src/os/os.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Once a block was found dense its pages stay in memory, however little the next user touches:
- * there is nothing to ask the kernel any more. */
 static void clear(void *block) {
-    struct hak_span *span = hak_prove(block, "calloc");
-    size_t bytes = hak_large_usable_size(block, span);
-    if (bytes < HAK_ZERO_ASK_BYTES || span->is_dense) {
+    size_t bytes = hak_front_usable_size(block, "calloc");
+    if (bytes < HAK_ZERO_LARGE_BYTES) {
         memset(block, 0, bytes);
     } else {
-        span->is_dense = hak_os_zero(block, bytes);
+        hak_os_zero(block, bytes);
     }
 }
 

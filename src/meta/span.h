@@ -35,7 +35,6 @@ struct hak_span {
     void *source;  /* the span source's own record; big: the next span of the hash chain */
     uint8_t owner; /* enum hak_owner */
     bool zeroed;   /* the memory is known to read as zeros; owner-only after acquire */
-    bool is_dense; /* a block's memory was found in use all over: clear it without asking again */
     _Atomic uint8_t is_free; /* a block that was freed and is kept by its tier: exchanged by free */
 };
 

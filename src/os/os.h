@@ -59,9 +59,9 @@ bool hak_os_purge(void *base, size_t bytes, bool *zeroed);
 void hak_os_purge_lazily(bool lazily);
 
 /* Makes a range that begins a page read as zeros, by the cheaper of writing them and giving its
- * pages back: a caller who left most of a large block untouched does not pay for all of it. True
- * when it was written, since much of it was in memory. */
-bool hak_os_zero(void *base, size_t bytes);
+ * pages back: a caller who left most of a large block untouched does not pay for all of it. What is
+ * cheaper, a few looks at its contents say. */
+void hak_os_zero(void *base, size_t bytes);
 
 /* Huge pages for the memory of blocks: HAKMEM_THP=never|madvise, else what the system does by
  * itself. hak_os_huge_pages_init reads it; the name is for reports. */

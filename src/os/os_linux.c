@@ -190,32 +190,33 @@ void hak_os_purge_lazily(bool lazily) {
     if (lazily) policy.purge_advice = MADV_FREE;
 }
 
-/* Whether few of the pages are in memory. */
-static bool is_sparse(char *base, size_t count, size_t page) {
-    unsigned char resident[HAK_ZERO_PAGES];
-    size_t most = count / HAK_ZERO_SPARSE;
-    size_t found = 0;
-    for (size_t at = 0; at < count; at += HAK_ZERO_PAGES) {
-        size_t some = count - at < HAK_ZERO_PAGES ? count - at : HAK_ZERO_PAGES;
-        if (mincore(base + at * page, some * page, resident) != 0) return false;
-        for (size_t i = 0; i < some; i++)
-            found += resident[i] & 1;
-        if (found > most) return false;
+static bool is_zero(const char *base, size_t bytes) {
+    return *base == 0 && memcmp(base, base + 1, bytes - 1) == 0;
+}
+
+/* Whether few of the pieces hold anything but zeros, from looks at some of them, spread evenly over
+ * all by multiples of the golden ratio. The first looks decide, unless they found something: then
+ * as many again for each find. To look at a page that was never touched takes no memory. */
+static bool is_sparse(const char *base, size_t count) {
+    unsigned found = 0;
+    uint64_t place = 0; /* of 2^64 */
+    for (unsigned looks = 0; looks < HAK_ZERO_LOOKS * (found + 1); looks++) {
+        place += HAK_HASH_MULTIPLIER;
+        size_t piece = (size_t)((place >> 40) * count >> 24);
+        if (!is_zero(base + piece * HAK_ZERO_LOOK_BYTES, HAK_ZERO_LOOK_BYTES)) found++;
+        if (found == HAK_ZERO_FINDS) return false;
     }
     return true;
 }
 
-/* Pages that are not in memory may still hold data, in swap: giving them back drops that as well.
- */
-bool hak_os_zero(void *base, size_t bytes) {
+void hak_os_zero(void *base, size_t bytes) {
     int saved_errno = errno;
-    size_t page = hak_os_page_bytes();
-    size_t whole = bytes & ~(page - 1);
-    bool given = is_sparse(base, whole / page, page) && madvise(base, whole, MADV_DONTNEED) == 0;
+    size_t whole = bytes & ~(hak_os_page_bytes() - 1);
+    bool given = whole > 0 && is_sparse(base, whole / HAK_ZERO_LOOK_BYTES) &&
+                 madvise(base, whole, MADV_DONTNEED) == 0;
     size_t from = given ? whole : 0;
     memset((char *)base + from, 0, bytes - from);
     errno = saved_errno;
-    return !given;
 }
 
 uint64_t hak_os_now_ms(void) {

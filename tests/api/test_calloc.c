@@ -164,6 +164,32 @@ static void large_memory_recycled_for_less_is_zero(void **state) {
     }
 }
 
+/* A block that was used all over, then twice on a few pages only: these two do not make it resident
+ * as a whole again. */
+static void large_memory_that_is_hardly_used_is_hardly_resident(void **state) {
+    (void)state;
+    const size_t size = 64 * MIB;
+    char *block = mem.malloc(size);
+    assert_non_null(block);
+    memset(block, 0x99, size);
+    mem.free(block);
+    mem.free(mem.calloc(1, size));
+    const size_t before = statm_bytes(1);
+    for (int round = 0; round < 2; round++) {
+        block = mem.calloc(1, size);
+        assert_non_null(block);
+        for (size_t at = 12345; at < size; at += 8 * MIB) {
+            assert_int_equal(block[at], 0);
+            block[at] = 1;
+        }
+        if (round == 0) mem.free(block);
+    }
+    const size_t after = statm_bytes(1);
+    assert_true(after < before || after - before < size / 2);
+    assert_true(after < size);
+    mem.free(block);
+}
+
 /* A block of no bytes has room too. */
 static void recycled_memory_of_no_bytes_is_zero(void **state) {
     (void)state;
@@ -183,6 +209,7 @@ int main(void) {
         cmocka_unit_test(no_bytes_give_unique_blocks),
         cmocka_unit_test(large_memory_is_zero),
         cmocka_unit_test(large_memory_recycled_for_less_is_zero),
+        cmocka_unit_test(large_memory_that_is_hardly_used_is_hardly_resident),
         cmocka_unit_test(recycled_memory_of_no_bytes_is_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_os.c: memory from the kernel, the clock and stderr, src/os/os.h. The linker gives the
- * library's calls of munmap, madvise and mincore to the functions here (--wrap), which refuse them
- * on demand.
+ * library's calls of munmap and madvise to the functions here (--wrap), which refuse them on demand.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
-#include "src/base/tunables.h"
 #include "src/os/os.h"
 #include "tests/api/suite.h"
 
@@ -17,20 +15,17 @@
 #include <sys/mman.h>
 #include <time.h>
 
-/* More pages than are asked about at a time, the last time not a full one. */
-#define PAGES (2 * HAK_ZERO_PAGES + 100)
+#define PAGES ((size_t)4196)
 
 static struct {
-    bool munmap, madvise, mincore; /* refused */
-    int advice;                    /* refused, if it is not 0 */
+    bool munmap, madvise; /* refused */
+    int advice;           /* refused, if it is not 0 */
 } refuse;
 
 int __real_munmap(void *at, size_t bytes);
 int __real_madvise(void *at, size_t bytes, int advice);
-int __real_mincore(void *at, size_t bytes, unsigned char *resident);
 int __wrap_munmap(void *at, size_t bytes);
 int __wrap_madvise(void *at, size_t bytes, int advice);
-int __wrap_mincore(void *at, size_t bytes, unsigned char *resident);
 
 static int refusal(int error) {
     errno = error;
@@ -44,10 +39,6 @@ int __wrap_munmap(void *at, size_t bytes) {
 int __wrap_madvise(void *at, size_t bytes, int advice) {
     if (refuse.madvise || (refuse.advice != 0 && advice == refuse.advice)) return refusal(EINVAL);
     return __real_madvise(at, bytes, advice);
-}
-
-int __wrap_mincore(void *at, size_t bytes, unsigned char *resident) {
-    return refuse.mincore ? refusal(EAGAIN) : __real_mincore(at, bytes, resident);
 }
 
 static size_t page;
@@ -73,7 +64,7 @@ static int tear_down(void **state) {
 static size_t count_resident(const char *base, size_t pages) {
     static unsigned char resident[PAGES];
     size_t count = 0;
-    assert_int_equal(__real_mincore((void *)(uintptr_t)base, pages * page, resident), 0);
+    assert_int_equal(mincore((void *)(uintptr_t)base, pages * page, resident), 0);
     for (size_t i = 0; i < pages; i++) {
         count += resident[i] & 1;
     }
@@ -103,10 +94,50 @@ static void dense_memory_is_zeroed_and_stays_resident(void **state) {
 
 static void sparse_memory_is_zeroed_by_giving_it_back(void **state) {
     (void)state;
-    touch(5, PAGES, 2 * HAK_ZERO_SPARSE);
-    assert_false(hak_os_zero(memory, PAGES * page));
+    static const size_t steps[] = {50, 64, 256, 1024, PAGES};
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        for (size_t from = 0; from < 40; from++) {
+            touch(from, PAGES, steps[i]);
+            hak_os_zero(memory, PAGES * page);
+            assert_int_equal(count_resident(memory, PAGES), 0);
+        }
+    }
+    assert_all_zero(PAGES);
+}
+
+static void memory_that_was_used_on_every_fourth_page_is_written(void **state) {
+    (void)state;
+    static const size_t steps[] = {1, 2, 3, 4};
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        touch(0, PAGES, steps[i]);
+        hak_os_zero(memory, PAGES * page);
+        assert_int_equal(count_resident(memory, PAGES), PAGES);
+        assert_all_zero(PAGES);
+        assert_int_equal(__real_madvise(memory, PAGES * page, MADV_DONTNEED), 0);
+    }
+}
+
+/* What was dense once and holds hardly anything now. */
+static void memory_that_holds_zeros_is_given_back(void **state) {
+    (void)state;
+    touch(0, PAGES, 1);
+    hak_os_zero(memory, PAGES * page);
+    touch(7, PAGES, 500);
+    hak_os_zero(memory, PAGES * page);
     assert_int_equal(count_resident(memory, PAGES), 0);
     assert_all_zero(PAGES);
+}
+
+static void a_byte_anywhere_on_a_page_is_found(void **state) {
+    (void)state;
+    for (size_t at = 0; at < page; at += 61) {
+        for (size_t i = 0; i < PAGES; i++) {
+            memory[i * page + at] = 1;
+        }
+        hak_os_zero(memory, PAGES * page);
+        assert_int_equal(count_resident(memory, PAGES), PAGES);
+        assert_int_equal(memory[(PAGES - 1) * page + at], 0);
+    }
 }
 
 static void untouched_memory_stays_untouched(void **state) {
@@ -118,9 +149,9 @@ static void untouched_memory_stays_untouched(void **state) {
 
 static void memory_with_a_dense_part_is_written_as_a_whole(void **state) {
     (void)state;
-    touch(0, HAK_ZERO_PAGES, 1);
-    touch(HAK_ZERO_PAGES + 3, PAGES, 5 * HAK_ZERO_SPARSE);
-    assert_true(hak_os_zero(memory, PAGES * page));
+    touch(0, PAGES / 2, 1);
+    touch(PAGES / 2 + 3, PAGES, 80);
+    hak_os_zero(memory, PAGES * page);
     assert_int_equal(count_resident(memory, PAGES), PAGES);
     assert_all_zero(PAGES);
 }
@@ -152,17 +183,9 @@ static void what_lies_before_and_behind_is_left_alone(void **state) {
     assert_zeros(memory + page, (PAGES - 2) * page);
 }
 
-static void memory_is_zeroed_though_the_kernel_says_nothing_of_it(void **state) {
-    (void)state;
-    touch(0, PAGES, 1);
-    refuse.mincore = true;
-    hak_os_zero(memory, PAGES * page);
-    assert_all_zero(PAGES);
-}
-
 static void sparse_memory_is_zeroed_though_the_kernel_does_not_take_it(void **state) {
     (void)state;
-    touch(0, PAGES, 2 * HAK_ZERO_SPARSE);
+    touch(0, PAGES, 64);
     refuse.madvise = true;
     hak_os_zero(memory, PAGES * page);
     assert_all_zero(PAGES);
@@ -170,9 +193,9 @@ static void sparse_memory_is_zeroed_though_the_kernel_does_not_take_it(void **st
 
 static void zeroing_keeps_errno(void **state) {
     (void)state;
-    touch(0, PAGES, 3);
+    touch(0, PAGES, 64);
     errno = 77;
-    refuse.madvise = refuse.mincore = true;
+    refuse.madvise = true;
     hak_os_zero(memory, PAGES * page - 5);
     assert_int_equal(errno, 77);
 }
@@ -229,8 +252,8 @@ static void unmapped_memory_is_gone(void **state) {
     assert_non_null(mapped);
     assert_true(hak_os_unmap(mapped + page, 2 * page));
     unsigned char resident[2];
-    assert_int_equal(__real_mincore(mapped + page, 2 * page, resident), -1);
-    assert_int_equal(__real_mincore(mapped, page, resident), 0);
+    assert_int_equal(mincore(mapped + page, 2 * page, resident), -1);
+    assert_int_equal(mincore(mapped, page, resident), 0);
     assert_true(hak_os_unmap(mapped, page));
     assert_true(hak_os_unmap(mapped + 3 * page, page));
 }
@@ -410,11 +433,13 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         on_pages(dense_memory_is_zeroed_and_stays_resident),
         on_pages(sparse_memory_is_zeroed_by_giving_it_back),
+        on_pages(memory_that_was_used_on_every_fourth_page_is_written),
+        on_pages(memory_that_holds_zeros_is_given_back),
+        on_pages(a_byte_anywhere_on_a_page_is_found),
         on_pages(untouched_memory_stays_untouched),
         on_pages(memory_with_a_dense_part_is_written_as_a_whole),
         on_pages(an_unaligned_tail_is_zeroed_and_nothing_behind_it),
         on_pages(what_lies_before_and_behind_is_left_alone),
-        on_pages(memory_is_zeroed_though_the_kernel_says_nothing_of_it),
         on_pages(sparse_memory_is_zeroed_though_the_kernel_does_not_take_it),
         on_pages(zeroing_keeps_errno),
         on_pages(purged_memory_is_not_resident_and_reads_as_zeros),

@@ -24,14 +24,12 @@ void *__real_mremap(void *at, size_t bytes, size_t new_bytes, int flags, ...);
 int __real_munmap(void *at, size_t bytes);
 int __real_mprotect(void *at, size_t bytes, int prot);
 int __real_madvise(void *at, size_t bytes, int advice);
-int __real_mincore(void *at, size_t bytes, unsigned char *resident);
 unsigned long __wrap_getauxval(unsigned long type);
 void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap64(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
 int __wrap_munmap(void *at, size_t bytes);
 int __wrap_mprotect(void *at, size_t bytes, int prot);
 int __wrap_madvise(void *at, size_t bytes, int advice);
-int __wrap_mincore(void *at, size_t bytes, unsigned char *resident);
 void *__wrap_mremap(void *at, size_t bytes, size_t new_bytes, int flags);
 
 /* Called before main, by the library's constructor. */
@@ -90,16 +88,6 @@ int __wrap_mprotect(void *at, size_t bytes, int prot) {
 
 int __wrap_madvise(void *at, size_t bytes, int advice) {
     return is_refused(at) ? -1 : __real_madvise(at, whole_pages(bytes), advice);
-}
-
-/* A byte for each of the mocked pages: of the first page in each. */
-int __wrap_mincore(void *at, size_t bytes, unsigned char *resident) {
-    if (is_refused(at)) return -1;
-    for (size_t i = 0; i < whole_pages(bytes) / mocked_page(); i++) {
-        char *page = (char *)at + i * mocked_page();
-        if (__real_mincore(page, 1, &resident[i]) != 0) return -1;
-    }
-    return 0;
 }
 
 /* Moves to a place that is a multiple of the mocked page, when it cannot stay. */

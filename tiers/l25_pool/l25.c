@@ -131,7 +131,6 @@ static void *l25_alloc(size_t size, size_t align, bool *zeroed) {
             hak_lock_give(&shard->lock);
             return NULL;
         }
-        found->span.is_dense = false;
     } else {
         found->span.zeroed = false;
     }
