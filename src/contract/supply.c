@@ -108,6 +108,28 @@ void hak_supply_put(struct hak_tcache *tc, void *block) {
     if (hak_unlikely(heap->emptied != NULL)) hak_supply_release_emptied(heap);
 }
 
+void hak_supply_give_up(struct hak_tcache *tc, hak_class_t cls, const void *holder) {
+    struct hak_bin *bin = &tc->bins[cls];
+    hak_bin_init(bin, bin->capacity, tc->bin_memory, cls);
+    hak_heap_note_overwritten(&tc->heap, cls, holder);
+}
+
+/* The top block, if the bin has more than `keep`, and both it and its link are what they should be:
+ * else NULL, and the bin is given up where they are not. */
+static void *pop_proved(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
+    struct hak_bin *bin = &tc->bins[cls];
+    unsigned count = hak_bin_count(bin);
+    if (count <= keep) return NULL;
+    void *block = NULL;
+    if (hak_likely(hak_supply_is_link(tc, cls, hak_bin_next(bin, NULL, 0), count))) {
+        block = hak_bin_pop(bin);
+        if (hak_likely(hak_supply_is_link(tc, cls, hak_bin_next(bin, NULL, 0), count - 1)))
+            return block;
+    }
+    hak_supply_give_up(tc, cls, block);
+    return block;
+}
+
 /* As many as the bin holds, and a few: it has seen as many frees as it could serve. */
 static uint16_t overflows_before_shrink(unsigned capacity) {
     return (uint16_t)(capacity + HAK_BIN_SHRINK_AFTER);
@@ -128,7 +150,7 @@ static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
 static HAK_NOINLINE void shrink(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
     if (bin->capacity == 0) return;
-    void *top = hak_bin_pop(bin);
+    void *top = pop_proved(tc, cls, 0);
     if (top != NULL) hak_supply_put(tc, top);
     set_capacity(tc, cls, bin->capacity - 1u);
     bin->overflows_left = 1;
@@ -155,11 +177,11 @@ void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
 }
 
 void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
-    struct hak_bin *bin = &tc->bins[cls];
-    unsigned before = hak_bin_count(bin);
-    while (hak_bin_count(bin) > keep)
-        hak_supply_put(tc, hak_bin_pop(bin));
-    hak_count_up(&tc->heap.counts.flushed_blocks, before - hak_bin_count(bin));
+    unsigned before = hak_bin_count(&tc->bins[cls]);
+    void *block;
+    while ((block = pop_proved(tc, cls, keep)) != NULL)
+        hak_supply_put(tc, block);
+    hak_count_up(&tc->heap.counts.flushed_blocks, before - hak_bin_count(&tc->bins[cls]));
 }
 
 void hak_supply_mark_span(struct hak_tcache *tc, hak_class_t cls, const void *block) {
@@ -179,9 +201,9 @@ static void give_span(struct hak_tcache *tc, void *block) {
 }
 
 void hak_supply_flush_spans(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
-    struct hak_bin *bin = &tc->bins[cls];
-    while (hak_bin_count(bin) > keep)
-        give_span(tc, hak_bin_pop(bin));
+    void *block;
+    while ((block = pop_proved(tc, cls, keep)) != NULL)
+        give_span(tc, block);
 }
 
 /* Takes all capacity from the next class that has any, but for `cls`; false when none has. */

@@ -35,6 +35,25 @@ void hak_supply_drain(struct hak_tcache *tc);
 /* Slabs that became wholly free go back to the span source. */
 void hak_supply_release_emptied(struct hak_heap *heap);
 
+/* A bin may be a list through its blocks, whose memory the program may have written to after their
+ * free, or past the end of the block before. The fast paths follow links as they are. Elsewhere a
+ * link is proved first: it leads to memory that has the tag of the bin, or is NULL where no block
+ * is left. What lies below a wrong one is lost: hak_supply_give_up empties the bin and notes it,
+ * with the block that held the link, or NULL. */
+HAK_INLINE bool hak_supply_is_link(const struct hak_tcache *tc, hak_class_t cls, const void *link,
+                                   unsigned left) {
+    if (left == 0) return link == NULL;
+    return ((uintptr_t)link & (HAK_ALIGN_BYTES - 1)) == 0 && hak_tagmap_span(link) != NULL &&
+           hak_tagmap_tag(link) == (tc->tag | (uint32_t)cls << HAK_BIN_SHIFT);
+}
+HAK_COLD void hak_supply_give_up(struct hak_tcache *tc, hak_class_t cls, const void *holder);
+
+/* For a bin that was found empty: if it should hold blocks, a link ended too early or went astray,
+ * and it is given up. */
+HAK_INLINE void hak_supply_check_empty(struct hak_tcache *tc, hak_class_t cls) {
+    if (hak_unlikely(hak_bin_count(&tc->bins[cls]) != 0)) hak_supply_give_up(tc, cls, NULL);
+}
+
 /* One block goes back to its slab. */
 void hak_supply_put(struct hak_tcache *tc, void *block);
 

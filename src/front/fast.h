@@ -16,6 +16,7 @@ HAK_NOINLINE void *hak_malloc_slow(size_t size);
 HAK_NOINLINE void hak_free_slow(void *block);
 HAK_NOINLINE void hak_free_overflow(void *block, struct hak_tcache *tc, uintptr_t offset);
 HAK_NOINLINE void hak_free_checked(void *block);
+HAK_NOINLINE void hak_malloc_checked(uintptr_t offset);
 
 HAK_INLINE void *hak_fast_malloc(size_t size) {
     char *bins = (char *)hak_tls->bins;
@@ -26,6 +27,7 @@ HAK_INLINE void *hak_fast_malloc(size_t size) {
         if (hak_unlikely(size > HAK_BINNED_MAX)) return hak_malloc_slow(size);
         offset = (uintptr_t)hak_sizeclass_above_linear(size) << HAK_BIN_SHIFT;
     }
+    if (HAK_GUARDS >= 1) hak_malloc_checked(offset);
     void *block = hak_bin_pop_at(bins, offset);
     return hak_likely(block != NULL) ? block : hak_malloc_slow(size);
 }

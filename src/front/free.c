@@ -4,6 +4,7 @@
  * in builds with guards. Keeps errno; nothing here makes a system call for a small or mid block.
  */
 #include "src/contract/slots.h"
+#include "src/contract/supply.h"
 #include "src/front/fast.h"
 #include "src/front/foreign.h"
 #include "src/front/misuse.h"
@@ -91,10 +92,21 @@ void hak_free_overflow(void *block, struct hak_tcache *tc, uintptr_t offset) {
     if (hak_unlikely(tc->heap.has_released || tc->heap.misused != NULL)) free_noted(tc);
 }
 
-static bool is_in_bin(const struct hak_bin *bin, const void *block) {
-    unsigned at = 0;
-    for (void *b = hak_bin_next(bin, NULL, at); b != NULL; b = hak_bin_next(bin, b, ++at)) {
-        if (b == block) return true;
+/* Whether the block is in the bin, which has it at most once. What a link leads to is proved before
+ * it is read. */
+static bool is_in_bin(struct hak_tcache *tc, hak_class_t cls, const void *block) {
+    const struct hak_bin *bin = &tc->bins[cls];
+    unsigned count = hak_bin_count(bin);
+    void *before = NULL;
+    for (unsigned at = 0; at <= count; at++) {
+        void *next = hak_bin_next(bin, before, at);
+        if (!hak_supply_is_link(tc, cls, next, count - at)) {
+            hak_supply_give_up(tc, cls, before);
+            hak_misuse_check(tc);
+            return false;
+        }
+        if (next == block) return true;
+        before = next;
     }
     return false;
 }
@@ -116,14 +128,14 @@ void hak_free_checked(void *block) {
         hak_free_slow(block);
         return;
     }
-    struct hak_bin *bin = hak_bin_at((char *)tc->bins, offset);
+    hak_class_t cls = (hak_class_t)(offset >> HAK_BIN_SHIFT);
     bool is_slab = hak_span_is_slab(span);
     struct hak_slab *slab = hak_slab_of_span(span);
     if (is_slab ? !hak_slab_is_block(slab, block) : span->base != (char *)block) {
         hak_misuse_inside("free", block);
-    } else if (is_in_bin(bin, block) || (is_slab && is_in_slab(slab, block))) {
+    } else if (is_in_bin(tc, cls, block) || (is_slab && is_in_slab(slab, block))) {
         hak_misuse_double(block);
-    } else if (!hak_bin_push(bin, block)) {
+    } else if (!hak_bin_push(&tc->bins[cls], block)) {
         hak_free_overflow(block, tc, offset);
     }
 }

@@ -28,6 +28,7 @@ static unsigned refill_want(struct hak_tcache *tc, hak_class_t cls) {
 static void *fill_and_pop(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_heap *heap = &tc->heap;
     struct hak_bin *bin = &tc->bins[cls];
+    hak_supply_check_empty(tc, cls);
     hak_purge_visit(tc);
     if (hak_unlikely(hak_bin_count(bin) > 0)) return hak_bin_pop(bin); /* the visit called malloc */
     hak_heap_enter(heap);
@@ -67,6 +68,8 @@ static void *malloc_span(size_t size, bool *zeroed) {
     hak_purge_visit_of(tc, cls);
     void *block = hak_bin_pop(&tc->bins[cls]);
     if (block != NULL) return block;
+    hak_supply_check_empty(tc, cls);
+    hak_misuse_check(tc);
     block = alloc_large(tc, stride, HAK_ALIGN_BYTES, zeroed);
     if (block == NULL) return NULL;
     hak_thread_see_map(tc);
@@ -102,6 +105,20 @@ void *hak_malloc_any(size_t size, size_t align, bool *zeroed) {
     if (size > PTRDIFF_MAX || !hak_init()) return NULL;
     void *block = malloc_any(size, align, zeroed);
     return hak_likely(block != NULL) ? block : malloc_after_purge(size, align, zeroed);
+}
+
+/* The link of the top block is about to be followed. */
+void hak_malloc_checked(uintptr_t offset) {
+    struct hak_tcache *tc = hak_thread_current();
+    hak_class_t cls = (hak_class_t)(offset >> HAK_BIN_SHIFT);
+    struct hak_bin *bin = &tc->bins[cls];
+    unsigned count = hak_bin_count(bin);
+    if (!tc->is_live || count == 0) return;
+    void *top = hak_bin_next(bin, NULL, 0);
+    bool is_right = hak_supply_is_link(tc, cls, top, count);
+    if (is_right && hak_supply_is_link(tc, cls, hak_bin_next(bin, top, 1), count - 1)) return;
+    hak_supply_give_up(tc, cls, is_right ? top : NULL);
+    hak_misuse_check(tc);
 }
 
 HAK_TLS const void *hak_call_site;

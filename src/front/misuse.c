@@ -12,6 +12,12 @@
 
 #include <string.h>
 
+/* The end of every report. */
+static void end_with(struct hak_text *text) {
+    hak_text_print_line(text);
+    hak_os_abort();
+}
+
 static void report(const char *verb, const void *block, const char *what) {
     if (hak_options.ignore_misuse) return;
     struct hak_text text = {.length = 0};
@@ -21,8 +27,7 @@ static void report(const char *verb, const void *block, const char *what) {
     hak_text_add_hex(&text, (uintptr_t)block);
     hak_text_add(&text, "): ");
     hak_text_add(&text, what);
-    hak_text_print_line(&text);
-    hak_os_abort();
+    end_with(&text);
 }
 
 void hak_misuse_inside(const char *verb, const void *block) {
@@ -51,10 +56,25 @@ void hak_misuse_unknown(const char *verb, const void *block) {
     }
 }
 
+static void report_overwritten(const struct hak_heap *heap, const void *block) {
+    if (hak_options.ignore_misuse) return;
+    struct hak_text text = {.length = 0};
+    hak_text_add(&text, "hakmem: a block of ");
+    hak_text_add_decimal(&text, hak_sizeclass_stride(heap->overwritten_cls));
+    hak_text_add(&text, " bytes was overwritten while it was free");
+    if (block != heap) {
+        hak_text_add(&text, ": ");
+        hak_text_add_hex(&text, (uintptr_t)block);
+    }
+    end_with(&text);
+}
+
 void hak_misuse_noted(struct hak_tcache *tc) {
     void *block = tc->heap.misused;
     tc->heap.misused = NULL;
-    if (tc->heap.verdict == HAK_FREE_INSIDE) {
+    if (tc->heap.verdict == HAK_FREE_OVERWRITTEN) {
+        report_overwritten(&tc->heap, block);
+    } else if (tc->heap.verdict == HAK_FREE_INSIDE) {
         hak_misuse_inside("free", block);
     } else {
         hak_misuse_double(block);

@@ -75,7 +75,8 @@ struct hak_heap {
     bool has_released;        /* spans went back to the span source; the front asks */
     void *misused;            /* what a slow path found wrong; the front asks */
     enum hak_free_verdict verdict;
-    uint32_t sender_frees; /* since the last flush */
+    hak_class_t overwritten_cls; /* then `misused` may be the heap: it is not known which block */
+    uint32_t sender_frees;       /* since the last flush */
     struct hak_sender_entry senders[HAK_SENDER_ENTRIES];
     struct hak_class_slabs classes[HAK_SLAB_CLASSES];
 
@@ -93,6 +94,13 @@ HAK_INLINE void hak_heap_note_misuse(struct hak_heap *heap, const void *block,
                                      enum hak_free_verdict verdict) {
     heap->misused = (void *)(uintptr_t)block;
     heap->verdict = verdict;
+}
+
+/* The same of a free block that the program wrote to, NULL where it is not known which. */
+HAK_INLINE void hak_heap_note_overwritten(struct hak_heap *heap, hak_class_t cls,
+                                          const void *block) {
+    hak_heap_note_misuse(heap, block != NULL ? block : heap, HAK_FREE_OVERWRITTEN);
+    heap->overwritten_cls = cls;
 }
 
 /* The first slab with free bits, or with blocks never carved; NULL when there is none. */

@@ -101,8 +101,8 @@ HAK_INLINE uint64_t hak_slab_bit(unsigned index) {
     return (uint64_t)1 << (index & (HAK_WORD_BITS - 1));
 }
 
-/* What a free was found to be. */
-enum hak_free_verdict { HAK_FREE_OK, HAK_FREE_INSIDE, HAK_FREE_DOUBLE };
+/* What a free was found to be; or a free block, of which nothing may be known but its class. */
+enum hak_free_verdict { HAK_FREE_OK, HAK_FREE_INSIDE, HAK_FREE_DOUBLE, HAK_FREE_OVERWRITTEN };
 
 /* Whether `block` is where a block of this slab begins. Any thread. */
 HAK_INLINE bool hak_slab_is_block(const struct hak_slab *slab, const void *block) {

@@ -160,6 +160,21 @@ static void a_bin_of_capacity_0_takes_and_gives_nothing(void **state) {
     assert_holds_first(1);
 }
 
+static void a_bin_begun_anew_with_its_capacity_is_empty(void **state) {
+    (void)state;
+    begin(HAK_BIN_BLOCKS_MAX);
+    push_all(0, HAK_BIN_BLOCKS_MAX);
+    hak_bin_init(&bin, bin.capacity, bin_memory, CLASS);
+    assert_holds_first(0);
+    push_all(0, 20);
+    hak_bin_set_capacity(&bin, 20);
+    hak_bin_init(&bin, bin.capacity, bin_memory, CLASS);
+    assert_holds_first(0);
+    push_all(0, 20);
+    assert_false(hak_bin_push(&bin, blocks[20]));
+    assert_holds_first(20);
+}
+
 static void a_bin_that_changes_again_and_again_agrees_with_an_array(void **state) {
     (void)state;
     const void *shadow[HAK_BIN_BLOCKS_MAX];
@@ -200,6 +215,7 @@ int main(void) {
         cmocka_unit_test(a_bin_made_larger_has_room_for_more_and_no_more),
         cmocka_unit_test(a_bin_made_as_small_as_its_contents_is_full),
         cmocka_unit_test(a_bin_of_capacity_0_takes_and_gives_nothing),
+        cmocka_unit_test(a_bin_begun_anew_with_its_capacity_is_empty),
         cmocka_unit_test(a_bin_that_changes_again_and_again_agrees_with_an_array),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""misuse.py LIB VICTIM [--guards release|debug|audit]: the sentence each mistake must die with.
+"""misuse.py LIB VICTIM [--guards G] [--big B] [--refill R]: the sentence a mistake must die with.
 
 Runs the victim once a case, with LIB preloaded, and compares stderr (exactly one line), the signal,
 and, with HAKMEM_MISUSE=ignore, what the ignored call gave back. Cases of a thread that frees its
@@ -88,6 +88,27 @@ GUARDED = {
     "whole_inside": INSIDE,
     "whole_twice": DOUBLE,
 }
+# Writes to free memory, the size of its blocks, and whether the sentence names the one that was
+# written to, in a release build and in one that checks each call (None: it names some block). Found
+# where a bin's links pass through its blocks.
+OVERWRITTEN = {
+    "overwritten_small_then_trim": (96, True, True),
+    "overwritten_mid_then_trim": (20480, True, True),
+    "overwritten_whole_then_trim": (262144, True, True),
+    "overwritten_small_then_ends": (96, True, True),
+    "overwritten_small_then_frees": (96, None, None),
+    "overwritten_small_by_zeros": (96, False, True),
+    "overwritten_mid_by_zeros": (20480, False, True),
+    "overwritten_whole_by_zeros": (262144, False, True),
+    "overwritten_small_by_a_live_pointer": (96, False, None),
+}
+# The same, found at once by builds that check each call.
+OVERWRITTEN_GUARDED = {
+    "overwritten_small_past_the_end": 96,
+    "overwritten_small_then_free": 96,
+    "overwritten_mid_then_malloc": 20480,
+    "overwritten_whole_then_free": 262144,
+}
 RETURNED = {"free": "errno kept", "realloc": "null EINVAL", "usable": "zero"}
 
 
@@ -115,6 +136,20 @@ class Misuse(unittest.TestCase):
         self.assertEqual((done.stderr, done.returncode), ("", 0))
         self.assertEqual(done.stdout.splitlines()[1:], [RETURNED[verb], "survived"])
 
+    def names_what_was_overwritten(self, case, size, is_named):
+        done = run("free", case)
+        lines = done.stdout.splitlines()
+        self.assertEqual(len(lines), 1, f"the victim did not go as far, or too far: {done}")
+        place = {None: ": 0x[0-9a-f]+", True: f": {lines[0]}", False: ""}[is_named]
+        self.assertRegex(done.stderr, "^hakmem: a block of "
+                         f"{size} bytes was overwritten while it was free{place}\n$")
+        self.assertEqual(done.returncode, -signal.SIGABRT)
+
+    def survives_what_it_overwrote(self, case, policy):
+        done = run("free", case, HAKMEM_MISUSE=policy)
+        self.assertEqual((done.stderr, done.returncode), ("", 0))
+        self.assertEqual(done.stdout.splitlines()[1:], ["survived"])
+
     def test_a_policy_that_is_not_ignore_still_dies(self):
         for policy in ("", "abort"):
             self.dies_with("free", "foreign_stack", FOREIGN, HAKMEM_MISUSE=policy)
@@ -127,6 +162,22 @@ class Misuse(unittest.TestCase):
 def add_test(name, body):
     body.__name__ = "test_" + name
     setattr(Misuse, body.__name__, body)
+
+
+def add_overwritten_tests(is_guarded, has_links):
+    cases = {case: (size, in_guarded if is_guarded else in_release)
+             for case, (size, in_release, in_guarded) in OVERWRITTEN.items()}
+    if is_guarded:
+        cases |= {case: (size, True) for case, size in OVERWRITTEN_GUARDED.items()}
+    for case, (size, is_named) in cases.items():
+        if not has_links:
+            add_test(f"{case}_does_no_harm",
+                     lambda self, c=case: self.survives_what_it_overwrote(c, "abort"))
+            continue
+        add_test(f"{case}_dies",
+                 lambda self, c=case, s=size, n=is_named: self.names_what_was_overwritten(c, s, n))
+        add_test(f"{case}_is_ignored_when_asked",
+                 lambda self, c=case: self.survives_what_it_overwrote(c, "ignore"))
 
 
 def add_tests(guards, big):
@@ -165,9 +216,11 @@ def main():
     parser.add_argument("victim")
     parser.add_argument("--guards", default="release")
     parser.add_argument("--big", default="bigcache")
+    parser.add_argument("--refill", default="p0")
     ARGS, rest = parser.parse_known_args()
     ARGS.lib = os.path.abspath(ARGS.lib)
     add_tests(ARGS.guards, ARGS.big)
+    add_overwritten_tests(ARGS.guards != "release", has_links=ARGS.refill != "ultra")
     unittest.main(argv=sys.argv[:1] + rest)
 
 

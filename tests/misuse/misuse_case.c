@@ -486,6 +486,126 @@ static void owner_small_twice_then_ends(void) {
     run_in_thread(frees_own_twice, NULL);
 }
 
+/* A few free blocks of a size lie in the thread's bin, the first one on top; what follows names the
+ * second one, writes to its memory, and goes on. */
+#define FREED 3
+static char *freed[FREED];
+
+static void prepare_freed(size_t size) {
+    for (size_t i = 0; i < FREED; i++) {
+        freed[i] = allocated(size);
+    }
+    for (size_t i = FREED; i > 0; i--) {
+        release(freed[i - 1]);
+    }
+}
+
+static void write_to_freed(size_t size, const void *first_word) {
+    prepare_freed(size);
+    announce(freed[1]);
+    memcpy(freed[1], &first_word, sizeof(first_word));
+}
+
+static void allocate_many(size_t size) {
+    for (size_t i = 0; i < 4 * FREED; i++) {
+        (void)allocate(size);
+    }
+}
+
+static void overwritten_small_then_trim(void) {
+    write_to_freed(SMALL_BYTES, (const void *)(uintptr_t)0x4141414141414141U);
+    malloc_trim(0);
+}
+
+static void overwritten_mid_then_trim(void) {
+    write_to_freed(MID_BYTES, static_data + 64);
+    malloc_trim(0);
+}
+
+static void overwritten_whole_then_trim(void) {
+    write_to_freed(WHOLE_BYTES, (const void *)(uintptr_t)0x4141414141414141U);
+    malloc_trim(0);
+}
+
+static void *writes_to_freed_and_ends(void *unused) {
+    write_to_freed(SMALL_BYTES, (const void *)(uintptr_t)24);
+    return unused;
+}
+
+static void overwritten_small_then_ends(void) {
+    run_in_thread(writes_to_freed_and_ends, NULL);
+}
+
+static void overwritten_small_by_zeros(void) {
+    write_to_freed(SMALL_BYTES, NULL);
+    allocate_many(SMALL_BYTES);
+}
+
+static void overwritten_mid_by_zeros(void) {
+    write_to_freed(MID_BYTES, NULL);
+    allocate_many(MID_BYTES);
+}
+
+static void overwritten_whole_by_zeros(void) {
+    write_to_freed(WHOLE_BYTES, NULL);
+    allocate_many(WHOLE_BYTES);
+}
+
+/* The link leads to a live block, whose first word is 0: malloc hands that out, and finds an end
+ * where there should be none. */
+static void overwritten_small_by_a_live_pointer(void) {
+    char *live = allocated(SMALL_BYTES);
+    memset(live, 0, SMALL_BYTES);
+    write_to_freed(SMALL_BYTES, live);
+    allocate_many(SMALL_BYTES);
+}
+
+/* The bin is full and its links are gone, whichever blocks it holds; frees go on. */
+static void overwritten_small_then_frees(void) {
+    enum { ALL = 1000, FIRST = 200 };
+    static char *blocks[ALL];
+    for (size_t i = 0; i < ALL; i++) {
+        blocks[i] = allocated(SMALL_BYTES);
+    }
+    for (size_t i = 0; i < FIRST; i++) {
+        release(blocks[i]);
+    }
+    announce(blocks);
+    for (size_t i = 0; i < FIRST; i++) {
+        memset(blocks[i], 'A', SMALL_BYTES);
+    }
+    for (size_t i = FIRST; i < ALL; i++) {
+        release(blocks[i]);
+    }
+}
+
+/* The first refill brings two blocks that lie side by side. */
+static void overwritten_small_past_the_end(void) {
+    char *block = allocate(SMALL_BYTES);
+    const size_t usable = usable_size(block);
+    announce(block + usable);
+    block[usable] = 1;
+    release(block);
+}
+
+static void overwritten_small_then_free(void) {
+    char *other = allocated(SMALL_BYTES);
+    write_to_freed(SMALL_BYTES, (const void *)(uintptr_t)0x4141414141414141U);
+    release(other);
+}
+
+static void overwritten_mid_then_malloc(void) {
+    write_to_freed(MID_BYTES, static_data + 1);
+    (void)allocate(MID_BYTES);
+    (void)allocate(MID_BYTES);
+}
+
+static void overwritten_whole_then_free(void) {
+    char *other = allocated(WHOLE_BYTES);
+    write_to_freed(WHOLE_BYTES, static_data);
+    release(other);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -543,6 +663,19 @@ static const struct {
     {"remote_small_misaligned", remote_small_misaligned},
     {"remote_mid_inside", remote_mid_inside},
     {"owner_small_twice_then_ends", owner_small_twice_then_ends},
+    {"overwritten_small_then_trim", overwritten_small_then_trim},
+    {"overwritten_mid_then_trim", overwritten_mid_then_trim},
+    {"overwritten_whole_then_trim", overwritten_whole_then_trim},
+    {"overwritten_small_then_ends", overwritten_small_then_ends},
+    {"overwritten_small_by_zeros", overwritten_small_by_zeros},
+    {"overwritten_mid_by_zeros", overwritten_mid_by_zeros},
+    {"overwritten_whole_by_zeros", overwritten_whole_by_zeros},
+    {"overwritten_small_by_a_live_pointer", overwritten_small_by_a_live_pointer},
+    {"overwritten_small_then_frees", overwritten_small_then_frees},
+    {"overwritten_small_past_the_end", overwritten_small_past_the_end},
+    {"overwritten_small_then_free", overwritten_small_then_free},
+    {"overwritten_mid_then_malloc", overwritten_mid_then_malloc},
+    {"overwritten_whole_then_free", overwritten_whole_then_free},
 };
 
 /* After a mistake that was ignored the allocator must still serve. */
