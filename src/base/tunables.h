@@ -130,6 +130,9 @@
 /* Pages are moved together only when more than 1 in this many of the live ones are kept: with less
  * spare memory most requests would need it. */
 #define HAK_BIGCACHE_SLACK 4u
+/* Times that the kernel may refuse to move pages before it is not asked any more: what it leaves at
+ * the place that they were to move to is lost. */
+#define HAK_BIGCACHE_FAILS 16u
 /* Kept mappings looked at for one whose pages can be used when none fits. */
 #define HAK_BIGCACHE_TRIES 64u
 

@@ -46,10 +46,12 @@ bool hak_os_unmap(void *base, size_t bytes);
 /* Resizes a mapping, moving it if need be; NULL when impossible (it stays as it was). */
 void *hak_os_remap(void *base, size_t bytes, size_t new_bytes);
 
-/* Moves the pages of a range over a mapped one of the same size. False when the kernel refuses, as
- * it does before 6.17 where several of its mappings would move at once; the target may be unmapped
- * then. hak_os_moves_many: whether it is such a kernel; asked once, by its version. */
-bool hak_os_move(void *from, size_t bytes, void *to);
+/* Moves the pages of a range over a mapped one of the same size. False when the kernel refuses:
+ * then the range is still mapped, perhaps without all of its pages, but nothing is known of the
+ * target, which may be unmapped, and another thread's by now. Kernels before 6.17 refuse where
+ * several of their mappings would move at once; later ones may have moved some when they do.
+ * hak_os_moves_many: whether it is such a kernel; asked once, by its version. */
+bool hak_os_move(void *from, size_t bytes, void *to, bool moves_many);
 bool hak_os_moves_many(void);
 
 /* Gives the pages back; false when the kernel refuses. *zeroed: they read as zeros from now on. */

@@ -28,6 +28,9 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
 
 /* What the kernel's set of signals takes, on every 64-bit machine but MIPS. */
 #define KERNEL_SIGSET_BYTES 8
@@ -156,11 +159,15 @@ static const char *read_number(const char *text, unsigned *number) {
     return text;
 }
 
-bool hak_os_move(void *from, size_t bytes, void *to) {
+/* Where many move, the source stays mapped until all have: else a failure between two of them would
+ * leave holes in it that another thread may have filled. */
+bool hak_os_move(void *from, size_t bytes, void *to, bool moves_many) {
     int saved_errno = errno;
-    void *moved = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+    int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (moves_many ? MREMAP_DONTUNMAP : 0);
+    bool done = mremap(from, bytes, bytes, flags, to) != MAP_FAILED;
+    if (done && moves_many) hak_os_unmap(from, bytes);
     errno = saved_errno;
-    return moved != MAP_FAILED;
+    return done;
 }
 
 bool hak_os_moves_many(void) {

@@ -16,7 +16,7 @@ void *__real_mremap(void *at, size_t bytes, size_t new_bytes, int flags, ...);
 int __real_munmap(void *at, size_t bytes);
 int __real_madvise(void *at, size_t bytes, int advice);
 void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
-void *__wrap_mremap(void *at, size_t bytes, size_t new_bytes, int flags);
+void *__wrap_mremap(void *at, size_t bytes, size_t new_bytes, int flags, void *to);
 int __wrap_munmap(void *at, size_t bytes);
 int __wrap_madvise(void *at, size_t bytes, int advice);
 
@@ -31,9 +31,10 @@ void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t off
     return __real_mmap(at, bytes, prot, flags, fd, offset);
 }
 
-void *__wrap_mremap(void *at, size_t bytes, size_t new_bytes, int flags) {
+/* `to` is variadic in libc; here it is whatever its register holds. */
+void *__wrap_mremap(void *at, size_t bytes, size_t new_bytes, int flags, void *to) {
     atomic_fetch_add(&made, 1);
-    return __real_mremap(at, bytes, new_bytes, flags);
+    return __real_mremap(at, bytes, new_bytes, flags, to);
 }
 
 int __wrap_munmap(void *at, size_t bytes) {

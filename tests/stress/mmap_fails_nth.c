@@ -5,6 +5,8 @@
  * fail with ENOMEM (as at a limit of memory or of mappings): the k-th call, for each k up to 25;
  * then a stretch of 1 to 50 calls from the k-th on; last, all of them. Meanwhile blocks of every
  * tier are allocated, zeroed, aligned, resized and freed, and what is free is trimmed away.
+ * A failing mremap that moves to a place leaves the move half done, as kernels do, and this program
+ * maps pages of its own where nothing is then: they must stay as they are.
  * An allocation may be refused, with ENOMEM, only when a call was made to fail meanwhile, and only
  * where that call makes memory: one that moves, releases or advises has another way out. A refused
  * realloc leaves the block as it was; no block loses what was written to it; and when the calls
@@ -14,6 +16,7 @@
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 
 #define SLOTS 64U
 #define TURNS 160U
@@ -39,6 +42,12 @@ static struct slot {
 static uint64_t random_state;
 static unsigned long refusals, calls_seen[KINDS];
 static int (*trim)(size_t);
+
+/* Pages that this program maps where a move that failed has left nothing. */
+#define FOREIGN 64U
+static char *foreign_pages[FOREIGN];
+static unsigned foreign_count;
+static bool moves_many;
 
 static bool fails_now(enum kind kind) {
     calls_seen[kind]++;
@@ -69,9 +78,53 @@ void *here_mmap64(void *at, size_t bytes, int prot, int flags, int fd, off_t off
     return here_mmap(at, bytes, prot, flags, fd, offset);
 }
 
+/* Somebody else's page, if nothing is there. */
+static void occupy(char *at) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *foreign = (char *)syscall(SYS_mmap, at, page, PROT_READ | PROT_WRITE,
+                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0L);
+    if (foreign == at && foreign_count < FOREIGN) {
+        *foreign = 'F';
+        foreign_pages[foreign_count++] = foreign;
+    } else if (foreign != MAP_FAILED) {
+        (void)syscall(SYS_munmap, foreign, page);
+    }
+}
+
+/* Kernels from 6.17 on move a range over several of their mappings one by one, and may fail between
+ * two of them; and all may have unmapped the place by then. What is unmapped, others map at once.
+ */
+static void move_half(char *at, size_t bytes, int flags, char *to) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t half = bytes / 2 & ~(page - 1);
+    if (moves_many && half > 0) (void)syscall(SYS_mremap, at, half, half, flags, to);
+    (void)syscall(SYS_munmap, to + half, bytes - half);
+    occupy(to + half);
+    occupy(at);
+}
+
+static bool is_kernel_that_moves_many(void) {
+    struct utsname name;
+    unsigned major, minor;
+    if (uname(&name) != 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2) return false;
+    return major > 6 || (major == 6 && minor >= 17);
+}
+
+static void check_foreign_pages(void) {
+    for (unsigned i = 0; i < foreign_count; i++) {
+        unsigned char resident;
+        require(mincore(foreign_pages[i], 1, &resident) == 0, "a page of others was unmapped");
+        require(*foreign_pages[i] == 'F', "a page of others was overwritten");
+    }
+}
+
 /* The fifth argument is variadic in libc; here it is whatever its register holds. */
 void *here_mremap(void *at, size_t bytes, size_t new_bytes, int flags, void *fixed) {
-    if (fails_now(MREMAP)) return MAP_FAILED;
+    if (fails_now(MREMAP)) {
+        if ((flags & MREMAP_FIXED) != 0) move_half(at, bytes, flags, fixed);
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
     return (void *)syscall(SYS_mremap, at, bytes, new_bytes, flags, fixed);
 }
 
@@ -205,6 +258,7 @@ static void try_fault(unsigned long first, unsigned long count) {
     if (trim != NULL) trim(0);
     fault.is_armed = false;
     check_at_rest();
+    check_foreign_pages();
     take_turns();
     empty_all();
     if (trim != NULL) trim(0);
@@ -225,12 +279,14 @@ int main(int argc, char **argv) {
     alarm(HANG_S);
     random_state = random_start(seed, 0);
     find_trim();
+    moves_many = is_kernel_that_moves_many();
     for (unsigned long k = 1; k <= NTHS; k++) {
         try_fault(k, 1);
         try_fault(k, 1 + k % 50);
     }
     try_fault(1, 1UL << 40);
     check_at_rest();
+    check_foreign_pages();
     printf("mmap_fails_nth: seed %lu, %lu of %lu calls of %s failed, %lu refusals\n", seed,
            fault.failed, calls_seen[fault.kind], name, refusals);
     fflush(stdout);

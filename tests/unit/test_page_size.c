@@ -30,7 +30,7 @@ void *__wrap_mmap64(void *at, size_t bytes, int prot, int flags, int fd, off_t o
 int __wrap_munmap(void *at, size_t bytes);
 int __wrap_mprotect(void *at, size_t bytes, int prot);
 int __wrap_madvise(void *at, size_t bytes, int advice);
-void *__wrap_mremap(void *at, size_t bytes, size_t new_bytes, int flags);
+void *__wrap_mremap(void *at, size_t bytes, size_t new_bytes, int flags, void *to);
 
 /* Called before main, by the library's constructor. */
 static size_t mocked_page(void) {
@@ -90,11 +90,15 @@ int __wrap_madvise(void *at, size_t bytes, int advice) {
     return is_refused(at) ? -1 : __real_madvise(at, whole_pages(bytes), advice);
 }
 
-/* Moves to a place that is a multiple of the mocked page, when it cannot stay. */
-void *__wrap_mremap(void *at, size_t bytes, size_t new_bytes, int flags) {
+/* Moves to a place that is a multiple of the mocked page, when it cannot stay. `to` is variadic in
+ * libc; here it is whatever its register holds. */
+void *__wrap_mremap(void *at, size_t bytes, size_t new_bytes, int flags, void *to) {
     if (is_refused(at)) return MAP_FAILED;
     bytes = whole_pages(bytes);
     new_bytes = whole_pages(new_bytes);
+    if ((flags & MREMAP_FIXED) != 0) {
+        return is_refused(to) ? MAP_FAILED : __real_mremap(at, bytes, new_bytes, flags, to);
+    }
     void *resized = __real_mremap(at, bytes, new_bytes, 0);
     if (resized != MAP_FAILED || (flags & MREMAP_MAYMOVE) == 0) return resized;
     void *place = map_whole_pages(new_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -58,6 +58,7 @@ static struct {
     struct big_span *newest, *oldest;
     size_t kept_count;
     uint64_t hits, splits, gathers, misses, evictions;
+    unsigned failed_gathers; /* whose place was left: only so many */
 } big;
 
 static struct big_span *big_of(struct hak_span *span) {
@@ -345,15 +346,15 @@ static unsigned take_pieces(struct big_span *pieces[], size_t bytes) {
 }
 
 /* Without the lock: the pieces' pages end up side by side at `base`; the headers of those that were
- * moved are given back, and the others stay in `pieces`. False when the kernel refuses one: it may
- * have unmapped the place before, which then is not ours any more. */
+ * moved are given back, and the others stay in `pieces`. False when the kernel refuses one: whether
+ * the place that it was to move to is still ours cannot be known, so that is left alone. */
 static bool move_pieces(struct big_span *pieces[], unsigned count, struct big_span *made) {
     char *to = made->span.base;
     char *end = to + made->span.bytes;
     for (unsigned i = 0; i < count; i++) {
         struct hak_span *piece = &pieces[i]->span;
         size_t bytes = piece->bytes;
-        if (!hak_os_move(piece->base, bytes, to)) {
+        if (!hak_os_move(piece->base, bytes, to, big.moves_many)) {
             hak_os_unmap(made->span.base, (size_t)(to - made->span.base));
             hak_os_unmap(to + bytes, (size_t)(end - to) - bytes);
             return false;
@@ -392,6 +393,7 @@ static struct big_span *gather(size_t bytes) {
     if (made != NULL && !done) hak_span_header_free(&made->span);
     hak_lock_take(&big.lock);
     big.gathers += done;
+    big.failed_gathers += made != NULL && !done;
     if (done) hak_big_table_enter(&made->span);
     for (unsigned i = 0; i < count; i++) {
         if (pieces[i] == NULL) continue;
@@ -411,7 +413,9 @@ static struct big_span *alloc_unfit(size_t bytes) {
     }
     size_t best_bytes = best == NULL ? 0 : best->span.bytes;
     size_t live_bytes = hak_big_table_bytes() - kept_bytes();
-    if (best_bytes < bytes && kept_bytes() > live_bytes / HAK_BIGCACHE_SLACK) return gather(bytes);
+    bool has_spare = kept_bytes() > live_bytes / HAK_BIGCACHE_SLACK;
+    if (best_bytes < bytes && has_spare && big.failed_gathers < HAK_BIGCACHE_FAILS)
+        return gather(bytes);
     struct big_span *found = NULL;
     if (best_bytes == bytes) {
         unkeep(best);
