@@ -3,8 +3,10 @@
  * tier.h: contract of the slots "mid", "l25" and "big": blocks above tiny.
  *
  * The front guarantees size > 0, size <= size_max and an alignment that is a power of two. Lock
- * order: front < tier < span source < meta; a tier holds no lock while it calls another slot. A
- * module exports one table, hak_<slot>_<name>; a null module has size_max 0 and is never asked.
+ * order: front < tier < span source < meta; a tier holds no lock while it calls another slot. What
+ * allocates, frees, resizes or purges is called within a step (hak_heap_enter): the child of a fork
+ * knows by it whether after_fork has anything to make anew. A module exports one table,
+ * hak_<slot>_<name>; a null module has size_max 0 and is never asked.
  *
  * A block of the slot "l25" is a whole span. The front may keep one in a thread's bin after it was
  * freed, which is no business of the tier: for it the block is live. The tag of the span's first

@@ -11,7 +11,6 @@
 #include "src/front/text.h"
 #include "src/front/thread.h"
 #include "src/os/glibc.h"
-#include "src/os/lock.h"
 
 static struct {
     struct hak_lock lock;

@@ -8,6 +8,7 @@
  * HAKMEM_BIGCACHE_BYTES is set: a module reads its own at start.
  */
 #include "src/contract/purge.h"
+#include "src/front/thread.h"
 #include "src/os/os.h"
 #include "tests/conform/calls.h"
 #include "tests/conform/large.h"
@@ -482,18 +483,23 @@ static void the_child_of_a_fork_uses_kept_and_live_blocks(void **state) {
 
 static atomic_bool is_over;
 
+static void take_give_and_resize(void **block, uint64_t dice) {
+    if (*block != NULL) give_large(*block);
+    *block = take_large(size_at((size_t)(dice >> 8)), HAK_ALIGN_BYTES);
+    if (dice % 64 == 0) purge_all();
+    if (dice % 8 != 1) return;
+    void *resized = hak_large_resize(*block, size_at((size_t)(dice >> 16)), large_span(*block));
+    if (resized != NULL) *block = resized;
+}
+
 static void *take_and_give_until_over(void *argument) {
     uint64_t random = (uintptr_t)argument * 7919 + 1;
     void *blocks[8] = {NULL};
     while (!atomic_load(&is_over)) {
         const uint64_t dice = random_next(&random) >> 16;
-        void **block = &blocks[dice % COUNT_OF(blocks)];
-        if (*block != NULL) give_large(*block);
-        *block = take_large(size_at((size_t)(dice >> 8)), HAK_ALIGN_BYTES);
-        if (dice % 64 == 0) purge_all();
-        if (dice % 8 != 1) continue;
-        void *resized = hak_large_resize(*block, size_at((size_t)(dice >> 16)), large_span(*block));
-        if (resized != NULL) *block = resized;
+        hak_thread_enter(hak_thread_current()); /* as the front does around calls of a tier */
+        take_give_and_resize(&blocks[dice % COUNT_OF(blocks)], dice);
+        hak_thread_leave(hak_thread_current());
     }
     for (size_t i = 0; i < COUNT_OF(blocks); i++) {
         if (blocks[i] != NULL) give_large(blocks[i]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_os.c: memory from the kernel, the clock and stderr, src/os/os.h. The linker gives the
- * library's calls of munmap and madvise to the functions here (--wrap), which refuse them on demand.
+ * library's calls of munmap and madvise to the functions here (--wrap), which refuse them on
+ * demand.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
