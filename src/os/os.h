@@ -111,10 +111,11 @@ void hak_os_note_process(void);
 void hak_os_watch_forks(void); /* takes the page */
 
 /* The page, or a word that is never 0 before it was taken: 0 in the child until it has noted
- * itself. For a look on the way, without a call. */
+ * itself. For a look on the way, without a call. Acquire: pairs with the release that published the
+ * page, else the mark in it might not be seen, and the process taken for a child. */
 extern _Atomic(_Atomic uint32_t *) hak_os_fork_page;
 HAK_INLINE bool hak_os_page_is_cleared(void) {
-    const _Atomic uint32_t *page = atomic_load_explicit(&hak_os_fork_page, memory_order_relaxed);
+    const _Atomic uint32_t *page = atomic_load_explicit(&hak_os_fork_page, memory_order_acquire);
     return atomic_load_explicit(page, memory_order_relaxed) == 0;
 }
 
