@@ -27,8 +27,13 @@
 
 #include <pthread.h>
 
-static void mend(void) {
+static void mend(struct hak_lock *waited) {
     if (!hak_os_is_forked()) return;
+    if (waited != NULL && hak_thread_current()->heap.busy != 0) {
+        /* In the middle of a step, on a kernel that clears no page: the handler does the rest. */
+        hak_lock_reset(waited);
+        return;
+    }
     hak_os_note_process();
     hak_init_after_fork();
     bool in_disorder = hak_purge_after_fork();
@@ -50,6 +55,10 @@ void hak_fork_init(void) {
     hak_lock_mend_after_fork = mend;
 }
 
+static void mend_first(void) {
+    mend(NULL);
+}
+
 void hak_fork_register(void) {
-    pthread_atfork(NULL, NULL, mend);
+    pthread_atfork(NULL, NULL, mend_first);
 }

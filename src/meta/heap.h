@@ -187,7 +187,7 @@ void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void 
  * the child of a fork the first step mends what it inherited before it begins: in the middle of
  * one, holding locks, it would be too late. */
 HAK_INLINE void hak_heap_enter(struct hak_heap *heap) {
-    if (hak_unlikely(hak_os_page_is_cleared())) hak_lock_mend_after_fork();
+    if (hak_unlikely(hak_os_page_is_cleared())) hak_lock_mend_after_fork(NULL);
     heap->busy++;
     atomic_signal_fence(memory_order_seq_cst);
 }

@@ -13,7 +13,7 @@
 #include "src/base/tunables.h"
 #include "src/os/os.h"
 
-void (*hak_lock_mend_after_fork)(void);
+void (*hak_lock_mend_after_fork)(struct hak_lock *waited);
 
 /* False when the lock stayed held during the spin. */
 static bool spin(struct hak_lock *lock) {
@@ -26,7 +26,7 @@ static bool spin(struct hak_lock *lock) {
 
 void hak_lock_take_slow(struct hak_lock *lock) {
     if (spin(lock)) return;
-    if (hak_os_is_forked() && hak_lock_mend_after_fork != NULL) hak_lock_mend_after_fork();
+    if (hak_os_is_forked() && hak_lock_mend_after_fork != NULL) hak_lock_mend_after_fork(lock);
     while (atomic_exchange_explicit(&lock->state, HAK_LOCK_WAITED, memory_order_acquire) !=
            HAK_LOCK_OPEN) {
         hak_os_wait(&lock->state, HAK_LOCK_WAITED);

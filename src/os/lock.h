@@ -35,9 +35,9 @@ struct hak_lock {
     _Atomic uint32_t state; /* acquire on locking pairs with release on unlocking */
 };
 
-/* Called in the child of a fork, before its first step (meta/heap.h) and before it waits for a lock
- * outside of one: opens the locks of vanished threads. Set once, at start. */
-extern void (*hak_lock_mend_after_fork)(void);
+/* Called in the child of a fork: before its first step (meta/heap.h), with NULL; and before it
+ * waits for a lock. Opens the locks of vanished threads. Set once, at start. */
+extern void (*hak_lock_mend_after_fork)(struct hak_lock *waited);
 
 void hak_lock_take_slow(struct hak_lock *lock);
 void hak_lock_wake(struct hak_lock *lock);

@@ -48,11 +48,15 @@ void *hak_os_remap(void *base, size_t bytes, size_t new_bytes);
 
 /* Moves the pages of a range over a mapped one of the same size. False when the kernel refuses:
  * then the range is still mapped, perhaps without all of its pages, but nothing is known of the
- * target, which may be unmapped, and another thread's by now. Kernels before 6.17 refuse where
- * several of their mappings would move at once; later ones may have moved some when they do.
- * hak_os_moves_many: whether it is such a kernel; asked once, by its version. */
-bool hak_os_move(void *from, size_t bytes, void *to, bool moves_many);
+ * target, which may be unmapped, and another thread's by now. `is_several`: it may be several of
+ * the kernel's mappings. Kernels before 6.17 refuse that; later ones may have moved some when they
+ * do. hak_os_moves_many: whether it is such a kernel; asked once, by its version. */
+bool hak_os_move(void *from, size_t bytes, void *to, bool is_several);
 bool hak_os_moves_many(void);
+
+/* Whether a page is locked in memory. Several locked mappings are better not moved: the kernel
+ * counts them twice against RLIMIT_MEMLOCK from then on. Linux 5.4; true before. */
+bool hak_os_is_locked(void *page);
 
 /* Gives the pages back; false when the kernel refuses. *zeroed: they read as zeros from now on. */
 bool hak_os_purge(void *base, size_t bytes, bool *zeroed);

@@ -28,6 +28,9 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
@@ -122,8 +125,10 @@ void hak_os_no_huge_pages(void *base, size_t bytes) {
 }
 
 unsigned hak_os_address_shift(void) {
-    char local;
-    return hak_log2_up((size_t)(uintptr_t)&local);
+    char local; /* a thread's stack may lie low, the library hardly does */
+    uintptr_t highest =
+        (uintptr_t)&local > (uintptr_t)&policy ? (uintptr_t)&local : (uintptr_t)&policy;
+    return hak_log2_up((size_t)highest);
 }
 
 uint64_t hak_os_random(void) {
@@ -159,15 +164,23 @@ static const char *read_number(const char *text, unsigned *number) {
     return text;
 }
 
-/* Where many move, the source stays mapped until all have: else a failure between two of them would
- * leave holes in it that another thread may have filled. */
-bool hak_os_move(void *from, size_t bytes, void *to, bool moves_many) {
+/* Of several mappings the source stays mapped until all have moved: else a failure between two of
+ * them would leave holes in it that another thread may have filled. */
+bool hak_os_move(void *from, size_t bytes, void *to, bool is_several) {
     int saved_errno = errno;
-    int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (moves_many ? MREMAP_DONTUNMAP : 0);
+    int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (is_several ? MREMAP_DONTUNMAP : 0);
     bool done = mremap(from, bytes, bytes, flags, to) != MAP_FAILED;
-    if (done && moves_many) hak_os_unmap(from, bytes);
+    if (done && is_several) hak_os_unmap(from, bytes);
     errno = saved_errno;
     return done;
+}
+
+/* Advice about the use of a page, which the kernel takes for every page but a locked one. */
+bool hak_os_is_locked(void *page) {
+    int saved_errno = errno;
+    bool is_taken = madvise(page, hak_os_page_bytes(), MADV_COLD) == 0;
+    errno = saved_errno;
+    return !is_taken;
 }
 
 bool hak_os_moves_many(void) {

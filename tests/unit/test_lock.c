@@ -96,14 +96,14 @@ static void waiting_threads_sleep(void **state) {
     }
 }
 
-static void open_shared_lock(void) {
-    hak_lock_reset(&shared.lock);
+static void open_lock(struct hak_lock *waited) {
+    hak_lock_reset(waited);
 }
 
 static void the_child_of_a_fork_mends_before_it_waits(void **state) {
     (void)state;
     hak_os_note_process();
-    hak_lock_mend_after_fork = open_shared_lock;
+    hak_lock_mend_after_fork = open_lock;
     hak_lock_take(&shared.lock);
     const pid_t child = fork();
     assert_true(child >= 0);

@@ -51,8 +51,8 @@ static struct {
     size_t bytes_max; /* 0: nothing is kept */
     uint64_t age_ms;
     bool by_site;
-    bool moves_many; /* the kernel moves ranges over several of its mappings */
     /* Under the lock. */
+    bool moves_many; /* ranges of several of the kernel's mappings are moved */
     struct big_span **buckets;
     size_t bucket_count; /* a power of two */
     struct big_span *newest, *oldest;
@@ -354,7 +354,7 @@ static bool move_pieces(struct big_span *pieces[], unsigned count, struct big_sp
     for (unsigned i = 0; i < count; i++) {
         struct hak_span *piece = &pieces[i]->span;
         size_t bytes = piece->bytes;
-        if (!hak_os_move(piece->base, bytes, to, big.moves_many)) {
+        if (!hak_os_move(piece->base, bytes, to, pieces[i]->seams > 0)) {
             hak_os_unmap(made->span.base, (size_t)(to - made->span.base));
             hak_os_unmap(to + bytes, (size_t)(end - to) - bytes);
             return false;
@@ -382,16 +382,26 @@ static struct big_span *map_span(size_t bytes, size_t align) {
     return made;
 }
 
+/* Whether one of them is several of the kernel's mappings, and locked in memory. */
+static bool has_locked_seams(struct big_span *const pieces[], unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        if (pieces[i]->seams > 0 && hak_os_is_locked(pieces[i]->span.base)) return true;
+    }
+    return false;
+}
+
 /* A block from the pages of several kept mappings, and new ones where they are not enough; gives
  * the lock. Moving a page costs a hundredth of faulting it in anew. */
 static struct big_span *gather(size_t bytes) {
     struct big_span *pieces[HAK_BIGCACHE_PIECES];
     unsigned count = take_pieces(pieces, bytes);
     hak_lock_give(&big.lock);
-    struct big_span *made = map_span(bytes, HAK_ALIGN_BYTES);
+    bool is_locked = has_locked_seams(pieces, count);
+    struct big_span *made = is_locked ? NULL : map_span(bytes, HAK_ALIGN_BYTES);
     bool done = made != NULL && move_pieces(pieces, count, made);
     if (made != NULL && !done) hak_span_header_free(&made->span);
     hak_lock_take(&big.lock);
+    if (is_locked) big.moves_many = false; /* the process locks its memory */
     big.gathers += done;
     big.failed_gathers += made != NULL && !done;
     if (done) hak_big_table_enter(&made->span);
