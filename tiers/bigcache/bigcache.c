@@ -348,13 +348,14 @@ static unsigned take_pieces(struct big_span *pieces[], size_t bytes) {
 /* Without the lock: the pieces' pages end up side by side at `base`; the headers of those that were
  * moved are given back, and the others stay in `pieces`. False when the kernel refuses one: whether
  * the place that it was to move to is still ours cannot be known, so that is left alone. */
-static bool move_pieces(struct big_span *pieces[], unsigned count, struct big_span *made) {
+static bool move_pieces(struct big_span *pieces[], unsigned count, struct big_span *made,
+                        bool is_several) {
     char *to = made->span.base;
     char *end = to + made->span.bytes;
     for (unsigned i = 0; i < count; i++) {
         struct hak_span *piece = &pieces[i]->span;
         size_t bytes = piece->bytes;
-        if (!hak_os_move(piece->base, bytes, to, pieces[i]->seams > 0)) {
+        if (!hak_os_move(piece->base, bytes, to, is_several)) {
             hak_os_unmap(made->span.base, (size_t)(to - made->span.base));
             hak_os_unmap(to + bytes, (size_t)(end - to) - bytes);
             return false;
@@ -382,10 +383,9 @@ static struct big_span *map_span(size_t bytes, size_t align) {
     return made;
 }
 
-/* Whether one of them is several of the kernel's mappings, and locked in memory. */
-static bool has_locked_seams(struct big_span *const pieces[], unsigned count) {
+static bool has_locked(struct big_span *const pieces[], unsigned count) {
     for (unsigned i = 0; i < count; i++) {
-        if (pieces[i]->seams > 0 && hak_os_is_locked(pieces[i]->span.base)) return true;
+        if (hak_os_is_locked(pieces[i]->span.base)) return true;
     }
     return false;
 }
@@ -395,10 +395,12 @@ static bool has_locked_seams(struct big_span *const pieces[], unsigned count) {
 static struct big_span *gather(size_t bytes) {
     struct big_span *pieces[HAK_BIGCACHE_PIECES];
     unsigned count = take_pieces(pieces, bytes);
+    bool is_several =
+        big.moves_many; /* even one may be: a program may advise on parts of a block */
     hak_lock_give(&big.lock);
-    bool is_locked = has_locked_seams(pieces, count);
+    bool is_locked = is_several && has_locked(pieces, count);
     struct big_span *made = is_locked ? NULL : map_span(bytes, HAK_ALIGN_BYTES);
-    bool done = made != NULL && move_pieces(pieces, count, made);
+    bool done = made != NULL && move_pieces(pieces, count, made, is_several);
     if (made != NULL && !done) hak_span_header_free(&made->span);
     hak_lock_take(&big.lock);
     if (is_locked) big.moves_many = false; /* the process locks its memory */
