@@ -88,6 +88,9 @@
 /* From this many bytes on, so that a system call is worth while. */
 #define HAK_ZERO_LARGE_BYTES ((size_t)1 << 20)
 
+/* Mappings that could not be unmapped, tried again with each that can. */
+#define HAK_LEFTOVER_TRIES 8u
+
 /* Looks at a held lock before the thread sleeps until it is released: about the time of a critical
  * section. */
 #define HAK_LOCK_SPINS 64u

@@ -39,8 +39,8 @@ unsigned hak_os_address_shift(void);
  * at random. No secret. */
 uint64_t hak_os_random(void);
 
-/* False when the kernel refuses, as it does at its limit of mappings: then the range stays mapped,
- * without its pages. */
+/* False when the kernel refuses, as it does at its limit of mappings: then the range, which is not
+ * the caller's any more in any case, loses its pages, and goes later (os/leftover.h). */
 bool hak_os_unmap(void *base, size_t bytes);
 
 /* Resizes a mapping, moving it if need be; NULL when impossible (it stays as it was). */

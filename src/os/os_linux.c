@@ -9,6 +9,7 @@
 #include "src/base/geometry.h"
 #include "src/base/tunables.h"
 #include "src/os/env.h"
+#include "src/os/leftover.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -88,6 +89,9 @@ static void advise_huge(void *base, size_t bytes) {
 
 void *hak_os_map(size_t bytes) {
     void *base = map(NULL, bytes, PROT_READ | PROT_WRITE, 0);
+    if (base == NULL && hak_leftover_retry(SIZE_MAX)) {
+        base = map(NULL, bytes, PROT_READ | PROT_WRITE, 0);
+    }
     advise_huge(base, bytes);
     return base;
 }
@@ -142,9 +146,15 @@ uint64_t hak_os_random(void) {
 }
 
 bool hak_os_unmap(void *base, size_t bytes) {
+    if (bytes == 0) return true;
     int saved_errno = errno;
     bool done = munmap(base, bytes) == 0;
-    if (!done) madvise(base, bytes, MADV_DONTNEED); /* no hole can be punched: drop the pages */
+    if (done) {
+        (void)hak_leftover_retry(HAK_LEFTOVER_TRIES);
+    } else if (errno == ENOMEM) { /* no hole can be punched: drop the pages */
+        madvise(base, bytes, MADV_DONTNEED);
+        hak_leftover_add(base, bytes);
+    }
     errno = saved_errno;
     return done;
 }

@@ -22,6 +22,8 @@
 #define TURNS 160U
 #define NTHS  25U
 #define STEP  (16 * KIB)
+/* What may be lost: the places of moves that failed, and what is kept. */
+#define ADDRESS_SPACE_MOST (32 * MIB)
 
 enum kind { MMAP, MREMAP, MUNMAP, MPROTECT, MADVISE, KINDS };
 static const char *const kind_names[KINDS] = {"mmap", "mremap", "munmap", "mprotect", "madvise"};
@@ -280,12 +282,14 @@ int main(int argc, char **argv) {
     random_state = random_start(seed, 0);
     find_trim();
     moves_many = is_kernel_that_moves_many();
+    const size_t before = statm_bytes(0);
     for (unsigned long k = 1; k <= NTHS; k++) {
         try_fault(k, 1);
         try_fault(k, 1 + k % 50);
     }
     try_fault(1, 1UL << 40);
     check_at_rest();
+    require(statm_bytes(0) <= before + ADDRESS_SPACE_MOST, "address space was lost");
     check_foreign_pages();
     printf("mmap_fails_nth: seed %lu, %lu of %lu calls of %s failed, %lu refusals\n", seed,
            fault.failed, calls_seen[fault.kind], name, refusals);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_os.c: memory from the kernel, the clock and stderr, src/os/os.h. The linker gives the
- * library's calls of munmap and madvise to the functions here (--wrap), which refuse them on
+ * library's calls of mmap, munmap and madvise to the functions here (--wrap), which refuse them on
  * demand.
  */
 #ifndef _GNU_SOURCE
@@ -21,16 +21,31 @@
 static struct {
     bool munmap, madvise; /* refused */
     int advice;           /* refused, if it is not 0 */
+    unsigned mmaps;       /* so many are refused */
 } refuse;
 
+void *__real_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
 int __real_munmap(void *at, size_t bytes);
 int __real_madvise(void *at, size_t bytes, int advice);
+void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
 int __wrap_munmap(void *at, size_t bytes);
 int __wrap_madvise(void *at, size_t bytes, int advice);
 
 static int refusal(int error) {
     errno = error;
     return -1;
+}
+
+void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset) {
+    if (refuse.mmaps == 0) return __real_mmap(at, bytes, prot, flags, fd, offset);
+    refuse.mmaps--;
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
+void *__wrap_mmap64(void *at, size_t bytes, int prot, int flags, int fd, off_t offset) {
+    return __wrap_mmap(at, bytes, prot, flags, fd, offset);
 }
 
 int __wrap_munmap(void *at, size_t bytes) {
@@ -259,15 +274,83 @@ static void unmapped_memory_is_gone(void **state) {
     assert_true(hak_os_unmap(mapped + 3 * page, page));
 }
 
-static void memory_that_cannot_be_unmapped_stays_mapped_without_its_pages(void **state) {
-    (void)state;
-    touch(0, 4, 1);
+static bool is_mapped(const char *base) {
+    unsigned char resident;
+    return mincore((void *)(uintptr_t)base, page, &resident) == 0;
+}
+
+static char *mapped_and_refused(size_t pages) {
+    char *mapped = hak_os_map(pages * page);
+    assert_non_null(mapped);
+    memset(mapped, 1, pages * page);
     errno = 77;
     refuse.munmap = true;
-    assert_false(hak_os_unmap(memory, 4 * page));
+    assert_false(hak_os_unmap(mapped, pages * page));
+    refuse.munmap = false;
     assert_int_equal(errno, 77);
-    assert_int_equal(count_resident(memory, 4), 0);
-    assert_all_zero(4);
+    assert_true(is_mapped(mapped));
+    return mapped;
+}
+
+static void memory_that_cannot_be_unmapped_loses_its_pages_but_for_one(void **state) {
+    (void)state;
+    const char *mapped = mapped_and_refused(10);
+    assert_int_equal(count_resident(mapped + page, 9), 0);
+}
+
+static void unmapping_nothing_leaves_what_is_there(void **state) {
+    (void)state;
+    touch(0, 1, 1);
+    assert_true(hak_os_unmap(memory, 0));
+    for (size_t at = 0; at < page; at++) {
+        assert_int_equal((unsigned char)memory[at], 0xa5);
+    }
+}
+
+/* The memory of the test that refused it first is among it. */
+static void memory_that_could_not_be_unmapped_goes_when_other_memory_does(void **state) {
+    (void)state;
+    char *mapped[40];
+    for (size_t i = 0; i < COUNT_OF(mapped); i++) {
+        mapped[i] = mapped_and_refused(i + 1);
+    }
+    const size_t before = statm_bytes(0);
+    for (size_t i = 0; i < COUNT_OF(mapped); i++) {
+        assert_true(hak_os_unmap(hak_os_map(page), page));
+    }
+    for (size_t i = 0; i < COUNT_OF(mapped); i++) {
+        assert_false(is_mapped(mapped[i]));
+    }
+    assert_int_equal(statm_bytes(0), before - (10 + 40 * 41 / 2) * page);
+}
+
+static void memory_that_could_not_be_unmapped_goes_when_there_is_none(void **state) {
+    (void)state;
+    char *mapped[40];
+    for (size_t i = 0; i < COUNT_OF(mapped); i++) {
+        mapped[i] = mapped_and_refused(2);
+    }
+    refuse.mmaps = 1;
+    char *more = hak_os_map(page);
+    assert_non_null(more);
+    for (size_t i = 0; i < COUNT_OF(mapped); i++) {
+        assert_false(is_mapped(mapped[i]));
+    }
+    assert_true(hak_os_unmap(more, page));
+    refuse.mmaps = 1;
+    assert_null(hak_os_map(page));
+}
+
+static void what_an_aligned_mapping_cannot_trim_goes_later(void **state) {
+    (void)state;
+    const size_t before = statm_bytes(0);
+    refuse.munmap = true;
+    char *mapped = hak_os_map_aligned(3 * page, MIB);
+    refuse.munmap = false;
+    assert_aligned(mapped, MIB);
+    assert_true(hak_os_unmap(mapped, 3 * page));
+    assert_true(hak_os_unmap(hak_os_map(page), page));
+    assert_int_equal(statm_bytes(0), before);
 }
 
 static void aligned_mappings_are_aligned_zeroed_and_take_no_more_than_asked(void **state) {
@@ -446,7 +529,11 @@ int main(void) {
         on_pages(purged_memory_is_not_resident_and_reads_as_zeros),
         on_pages(a_refused_purge_returns_false_says_nothing_and_keeps_errno),
         on_pages(unmapped_memory_is_gone),
-        on_pages(memory_that_cannot_be_unmapped_stays_mapped_without_its_pages),
+        on_pages(memory_that_cannot_be_unmapped_loses_its_pages_but_for_one),
+        on_pages(unmapping_nothing_leaves_what_is_there),
+        on_pages(memory_that_could_not_be_unmapped_goes_when_other_memory_does),
+        on_pages(memory_that_could_not_be_unmapped_goes_when_there_is_none),
+        on_pages(what_an_aligned_mapping_cannot_trim_goes_later),
         on_pages(aligned_mappings_are_aligned_zeroed_and_take_no_more_than_asked),
         on_pages(impossible_mappings_give_null_and_keep_errno),
         on_pages(nothing_is_mapped_over_what_is_there),
