@@ -93,9 +93,11 @@ static void *malloc_any(size_t size, size_t align, bool *zeroed) {
     return alloc_large(hak_thread_current(), size, align, zeroed);
 }
 
-/* Address space or memory is out: what is kept for reuse may be in the way. */
+/* Address space or memory is out: what is kept for reuse may be in the way. An aligned mapping is
+ * cut out of one that is larger by the alignment. */
 static HAK_COLD void *malloc_after_purge(size_t size, size_t align, bool *zeroed) {
-    if (size > hak_os_memory_bytes()) return NULL; /* it cannot help */
+    size_t memory = hak_os_memory_bytes();
+    if (size > memory || align > memory - size) return NULL; /* it cannot help */
     (void)hak_purge();
     return malloc_any(size, align, zeroed);
 }

@@ -101,6 +101,31 @@ static void stats_refuse_an_unknown_version(void **state) {
     assert_int_equal(hak_stats(&stats), -1);
 }
 
+/* What is kept for reuse, and pages that are free: a purge would give back both. */
+static void what_no_purge_can_help_makes_none(void **state) {
+    (void)state;
+    static void *volatile blocks[400];
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        blocks[i] = hak_malloc(i % 100 == 0 ? 2 * MIB : 50000);
+        assert_non_null(blocks[i]);
+        memset(blocks[i], 1, 50000);
+    }
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        hak_free(blocks[i]);
+    }
+    const struct hak_stats before = stats_now();
+    const size_t resident_before = statm_bytes(1);
+    assert_null(hak_malloc((size_t)1 << 45));
+    assert_null(hak_aligned_alloc((size_t)1 << 46, 1));
+    assert_null(hak_aligned_alloc((size_t)1 << 46, 3 * MIB));
+    assert_null(hak_aligned_alloc((size_t)1 << 62, 100));
+    assert_null(hak_aligned_alloc(64, (size_t)1 << 45));
+    const struct hak_stats after = stats_now();
+    assert_int_equal(after.bigcache_kept_bytes, before.bigcache_kept_bytes);
+    assert_int_equal(after.mapped_bytes, before.mapped_bytes);
+    assert_true(statm_bytes(1) + MIB > resident_before);
+}
+
 static void stats_count_small_live_bytes(void **state) {
     (void)state;
     enum { BLOCKS = 10000 };
@@ -199,6 +224,7 @@ int main(void) {
         cmocka_unit_test(sized_frees_return_blocks_whatever_size_they_claim),
         cmocka_unit_test(both_families_of_names_mix),
         cmocka_unit_test(stats_refuse_an_unknown_version),
+        cmocka_unit_test(what_no_purge_can_help_makes_none),
         cmocka_unit_test(stats_count_small_live_bytes),
         cmocka_unit_test(stats_count_large_blocks),
         cmocka_unit_test(purge_gives_free_memory_back),
