@@ -54,6 +54,10 @@
 #define HAK_PURGE_KEEP_BYTES ((size_t)4 << 20)
 #define HAK_AGE_MS_MAX       ((uint64_t)1 << 40)
 
+/* The kernel may make a huge page of one that was given back in part (khugepaged), as a rule in
+ * rounds of 10 s: so long after (ms), a purge of everything gives the free parts back once more. */
+#define HAK_PURGE_AGAIN_MS 10000u
+
 /* Visits of malloc's slow path from one look at the clock to the next, where they come fast. */
 #define HAK_PURGE_VISITS 32u
 /* A step of a purge gives back so large a part of what is idle, within bounds: its one system call

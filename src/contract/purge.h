@@ -24,6 +24,7 @@
 struct hak_purge_policy {
     uint64_t age_ms;
     size_t keep_bytes;
+    uint64_t again_ms; /* after which what was given back may have been filled again */
 };
 extern struct hak_purge_policy hak_purge_policy;
 

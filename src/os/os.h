@@ -73,6 +73,7 @@ void hak_os_zero(void *base, size_t bytes);
  * itself. hak_os_huge_pages_init reads it; the name is for reports. */
 void hak_os_huge_pages_init(void);
 const char *hak_os_huge_pages(void);
+bool hak_os_may_use_huge_pages(void);
 
 /* Milliseconds of a clock that only rises; a few milliseconds coarse, and no system call. */
 uint64_t hak_os_now_ms(void);

@@ -79,6 +79,10 @@ const char *hak_os_huge_pages(void) {
     return policy.huge_name;
 }
 
+bool hak_os_may_use_huge_pages(void) {
+    return policy.huge_advice != MADV_NOHUGEPAGE;
+}
+
 /* Memory that is too small for a huge page needs no word about it. */
 static void advise_huge(void *base, size_t bytes) {
     if (policy.huge_advice == 0 || base == NULL || bytes < HAK_SUPERSLAB_BYTES) return;

@@ -10,6 +10,7 @@
 #include "tests/conform/conform.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #define SPANS   48
@@ -397,6 +398,41 @@ static void purge_returns_the_bytes_that_were_idle(void **state) {
     }
 }
 
+static bool is_resident(const char *page) {
+    unsigned char resident = 0;
+    return mincore((void *)(uintptr_t)page, 1, &resident) == 0 && (resident & 1) != 0;
+}
+
+static bool is_mapped(const char *page) {
+    unsigned char resident;
+    return mincore((void *)(uintptr_t)page, 1, &resident) == 0;
+}
+
+/* As khugepaged does, which makes a huge page of what is left of one. */
+static void purge_of_all_gives_back_what_the_kernel_has_filled_again(void **state) {
+    (void)state;
+    struct hak_span *live = acquire(HAK_SLAB_BYTES, HAK_SLAB_BYTES);
+    struct hak_span *freed = acquire(4 * HAK_SLAB_BYTES, HAK_SLAB_BYTES);
+    volatile char *page = freed->base + HAK_SLAB_BYTES;
+    *live->base = 1;
+    *page = 1;
+    release(freed);
+    hak_purge_policy.again_ms = HAK_AGE_MS_MAX;
+    hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX);
+    assert_false(is_resident((const char *)(uintptr_t)page));
+    if (is_mapped((const char *)(uintptr_t)page)) {
+        *page = 0;
+        hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX); /* not so soon */
+        assert_true(is_resident((const char *)(uintptr_t)page));
+        hak_purge_policy.again_ms = 0;
+        assert_int_equal(hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX), 0);
+        assert_false(is_resident((const char *)(uintptr_t)page));
+        assert_int_equal(*live->base, 1);
+    }
+    hak_purge_policy.again_ms = HAK_PURGE_AGAIN_MS;
+    release(live);
+}
+
 static void purge_of_all_stops_near_the_bytes_asked_for(void **state) {
     (void)state;
     leave_idle(NULL, 0);
@@ -669,6 +705,7 @@ int main(void) {
         scenario(what_a_smaller_span_gave_up_is_called_zeroed_only_when_it_is),
         from_nothing(purge_of_all_leaves_nothing_idle),
         from_nothing(purge_returns_the_bytes_that_were_idle),
+        from_nothing(purge_of_all_gives_back_what_the_kernel_has_filled_again),
         from_nothing(purge_of_all_stops_near_the_bytes_asked_for),
         from_nothing(a_step_gives_nothing_back_that_is_younger_than_the_age),
         from_nothing(what_is_old_goes_back_in_steps_of_one_system_call),

@@ -29,6 +29,7 @@ struct superslab {
     uint32_t dirty;    /* may hold something else than zeros */
     uint32_t resident; /* used since they were last given back */
     uint64_t freed_ms; /* when a slab last became free */
+    uint64_t asked_ms; /* since when what is not resident has not been given back once more */
 };
 
 struct group {
@@ -149,7 +150,8 @@ static bool add_superslab(void) {
     char *base = hak_tagmap_map_window(HAK_SUPERSLAB_BYTES, HAK_SUPERSLAB_BYTES);
     if (base == NULL) return false;
     unsigned i = hak_bits_lowest(~group->mapped);
-    group->superslabs[i] = (struct superslab){.base = base, .free = ALL_SLABS};
+    group->superslabs[i] =
+        (struct superslab){.base = base, .free = ALL_SLABS, .asked_ms = hak_os_now_ms()};
     atomic_signal_fence(memory_order_release);
     group->mapped |= (uint64_t)1 << i;
     groups.mapped++;
@@ -278,24 +280,50 @@ static uint32_t longest_run(uint32_t bits) {
     return best;
 }
 
+/* Gives a run of slabs back that nobody has; false when the kernel refuses. */
+static bool give_back(const struct superslab *ss, uint32_t run, bool *zeroed) {
+    char *base = ss->base + ((size_t)hak_bits_lowest(run) << HAK_SLAB_SHIFT);
+    return hak_os_purge(base, (size_t)hak_bits_count(run) << HAK_SLAB_SHIFT, zeroed);
+}
+
 /* Gives the longest run of idle slabs back, not holding the lock meanwhile: while it is on the way
  * the run is nobody's. Returns its bytes. */
 static size_t purge_run(struct group *group, unsigned i) {
     struct superslab *ss = &group->superslabs[i];
     uint32_t run = longest_run(ss->free & ss->resident);
-    unsigned index = hak_bits_lowest(run);
-    size_t bytes = (size_t)hak_bits_count(run) << HAK_SLAB_SHIFT;
     bool zeroed = false;
     take_slabs(group, i, run);
     hak_lock_give(&groups.lock);
-    bool done = hak_os_purge(ss->base + ((size_t)index << HAK_SLAB_SHIFT), bytes, &zeroed);
+    bool done = give_back(ss, run, &zeroed);
     hak_lock_take(&groups.lock);
     ss->resident &= ~run; /* even if refused, as locked pages are: it is not tried for ever */
     if (zeroed) ss->dirty &= ~run;
     uint64_t freed_ms = ss->freed_ms;
     free_slabs(group, i, run);
     ss->freed_ms = freed_ms;
-    return done ? bytes : 0;
+    return done ? (size_t)hak_bits_count(run) << HAK_SLAB_SHIFT : 0;
+}
+
+/* Free slabs that were given back have pages again where the kernel made a huge page of the
+ * superslab: zeros, which nothing says. They are given back once more, but not often. */
+static void purge_again(struct group *group, unsigned i, uint64_t now_ms) {
+    struct superslab *ss = &group->superslabs[i];
+    uint32_t slabs = ss->free & ~ss->resident;
+    bool is_due = hak_purge_is_due(now_ms, ss->asked_ms, hak_purge_policy.again_ms);
+    if (slabs == 0 || !is_due || !hak_os_may_use_huge_pages()) return;
+    ss->asked_ms = now_ms;
+    take_slabs(group, i, slabs);
+    hak_lock_give(&groups.lock);
+    for (uint32_t left = slabs; left != 0;) {
+        bool zeroed;
+        uint32_t run = longest_run(left);
+        (void)give_back(ss, run, &zeroed);
+        left &= ~run;
+    }
+    hak_lock_take(&groups.lock);
+    uint64_t freed_ms = ss->freed_ms;
+    free_slabs(group, i, slabs);
+    ss->freed_ms = freed_ms;
 }
 
 /* Whether nothing of a superslab is in use, and nothing has been for so long. */
@@ -341,6 +369,7 @@ static size_t unmap_run(struct group *group, unsigned i, uint64_t now_ms, size_t
 }
 
 static size_t purge_all(size_t bytes_max) {
+    uint64_t now_ms = hak_os_now_ms();
     size_t bytes = 0;
     for (struct group *group = groups.first; group != NULL; group = group->next) {
         for (uint64_t left = group->mapped; left != 0 && bytes < bytes_max; left &= left - 1) {
@@ -356,6 +385,7 @@ static size_t purge_all(size_t bytes_max) {
                 given = purge_run(group, i);
                 bytes += given;
             }
+            purge_again(group, i, now_ms);
         }
     }
     return bytes;
