@@ -395,8 +395,8 @@ static bool has_locked(struct big_span *const pieces[], unsigned count) {
 static struct big_span *gather(size_t bytes) {
     struct big_span *pieces[HAK_BIGCACHE_PIECES];
     unsigned count = take_pieces(pieces, bytes);
-    bool is_several =
-        big.moves_many; /* even one may be: a program may advise on parts of a block */
+    /* Even one piece may be several mappings: a program may have advised on a part of a block. */
+    bool is_several = big.moves_many;
     hak_lock_give(&big.lock);
     bool is_locked = is_several && has_locked(pieces, count);
     struct big_span *made = is_locked ? NULL : map_span(bytes, HAK_ALIGN_BYTES);
