@@ -23,7 +23,8 @@ typedef void hak_refill_thread_init_fn(struct hak_tcache *tc);
 typedef unsigned hak_refill_fill_fn(struct hak_tcache *tc, hak_class_t cls, unsigned want);
 
 /* Owner thread, bin full. Takes this one block, in constant time, without a system call. What
- * turns out to be no live block is left in heap.misused. */
+ * turns out to be no live block is left in heap.misused. Unlike the others it is called outside of
+ * a step (meta/heap.h): what does more than to put the block back enters one. */
 typedef void hak_refill_overflow_fn(struct hak_tcache *tc, hak_class_t cls,
                                     struct hak_block *block);
 

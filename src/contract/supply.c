@@ -12,10 +12,12 @@
 
 void hak_supply_release_emptied(struct hak_heap *heap) {
     struct hak_slab *slab;
+    hak_heap_enter(heap);
     while ((slab = hak_heap_pop_emptied(heap)) != NULL) {
         hak_spans_release(&slab->span);
         heap->has_released = true;
     }
+    hak_heap_leave(heap);
 }
 
 bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls) {
@@ -150,10 +152,12 @@ static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
 static HAK_NOINLINE void shrink(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
     if (bin->capacity == 0) return;
+    hak_heap_enter(&tc->heap);
     void *top = pop_proved(tc, cls, 0);
     if (top != NULL) hak_supply_put(tc, top);
     set_capacity(tc, cls, bin->capacity - 1u);
     bin->overflows_left = 1;
+    hak_heap_leave(&tc->heap);
 }
 
 /* Long runs of frees come here for each block: what is rare in them is apart. */
@@ -225,15 +229,17 @@ HAK_NOINLINE void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, v
     struct hak_bin *bin = &tc->bins[cls];
     uint32_t stride = hak_sizeclass_stride(cls);
     bool has_room = true;
+    hak_heap_enter(&tc->heap);
     while (has_room && tc->span_bin_bytes + stride > HAK_SPAN_BIN_BYTES)
         has_room = take_capacity(tc, cls);
-    if (!has_room) {
+    if (has_room) {
+        hak_bin_set_capacity(bin, bin->capacity + 1u);
+        tc->span_bin_bytes += stride;
+        hak_bin_push(bin, block);
+    } else {
         give_span(tc, block);
-        return;
     }
-    hak_bin_set_capacity(bin, bin->capacity + 1u);
-    tc->span_bin_bytes += stride;
-    hak_bin_push(bin, block);
+    hak_heap_leave(&tc->heap);
 }
 
 /* Blocks that a bin of so many bytes holds. */

@@ -43,7 +43,8 @@ void hak_supply_release_emptied(struct hak_heap *heap);
 HAK_INLINE bool hak_supply_is_link(const struct hak_tcache *tc, hak_class_t cls, const void *link,
                                    unsigned left) {
     if (left == 0) return link == NULL;
-    return ((uintptr_t)link & (HAK_ALIGN_BYTES - 1)) == 0 && hak_tagmap_span(link) != NULL &&
+    return ((uintptr_t)link & (HAK_ALIGN_BYTES - 1)) == 0 &&
+           hak_tagmap_slot(link) < hak_tagmap_slots() &&
            hak_tagmap_tag(link) == (tc->tag | (uint32_t)cls << HAK_BIN_SHIFT);
 }
 HAK_COLD void hak_supply_give_up(struct hak_tcache *tc, hak_class_t cls, const void *holder);

@@ -86,9 +86,7 @@ static HAK_NOINLINE void free_noted(struct hak_tcache *tc) {
 }
 
 void hak_free_overflow(void *block, struct hak_tcache *tc, uintptr_t offset) {
-    hak_heap_enter(&tc->heap);
     hak_bins_overflow(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT), block);
-    hak_heap_leave(&tc->heap);
     if (hak_unlikely(tc->heap.has_released || tc->heap.misused != NULL)) free_noted(tc);
 }
 

@@ -276,6 +276,8 @@ static struct hak_tcache *claim_vanished(void) {
 bool hak_thread_reap(void) {
     struct hak_tcache *tc = claim_vanished();
     if (tc == NULL) return false;
+    tc->heap.misused = NULL; /* of the parent */
+    hak_heap_recount(&tc->heap);
     for (size_t cls = 0; cls < HAK_CLASSES; cls++)
         hak_bin_mend(&tc->bins[cls]);
     retire(tc);

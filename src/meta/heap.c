@@ -161,11 +161,13 @@ unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned w
 /* Apart, so that the usual way through hak_heap_put saves no registers. */
 static HAK_NOINLINE void put_rare(struct hak_heap *heap, struct hak_slab *slab, const void *block,
                                   enum hak_free_verdict verdict) {
+    hak_heap_enter(heap);
     if (verdict != HAK_FREE_OK) {
         hak_heap_note_misuse(heap, block, verdict);
     } else {
         settle(heap, slab);
     }
+    hak_heap_leave(heap);
 }
 
 void hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block) {
@@ -269,6 +271,18 @@ void hak_heap_empty_spares(struct hak_heap *heap) {
         struct hak_slab *slab = heap->classes[cls].fresh;
         if (slab != NULL && slab->carved == 0) (void)empty_out(heap, slab);
     }
+}
+
+void hak_heap_recount(struct hak_heap *heap) {
+    struct hak_slab_sums sums = {0};
+    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
+        for (struct hak_slab *slab = heap->classes[cls].all; slab != NULL; slab = slab->all_next) {
+            hak_slab_recount(slab);
+            hak_heap_sum_slab(&sums, slab);
+        }
+    }
+    hak_count_up(&heap->counts.arrived_blocks, sums.free_blocks - hak_heap_sums(heap).free_blocks);
+    hak_count_up(&heap->counts.active_bytes, sums.active_bytes - hak_heap_sums(heap).active_bytes);
 }
 
 void hak_heap_orphan_all(struct hak_heap *heap) {

@@ -182,10 +182,11 @@ struct hak_slab_sums hak_heap_orphan_sums(void);
 /* Walks over orphans, for the audit: under the lock, at quiescence. */
 void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void *arg);
 
-/* A step of the heap's thread begins and ends: whatever changes lists, bitmaps or bins by more than
- * one store, or calls a tier, stands between the two. Compiler barriers are enough: os/lock.h. In
- * the child of a fork the first step mends what it inherited before it begins: in the middle of
- * one, holding locks, it would be too late. */
+/* A step of the heap's thread begins and ends: whatever changes lists, bins or several blocks'
+ * bits, or calls a tier, stands between the two. A block that goes back to its slab as most do is
+ * none, since that is the bulk of long runs of frees: hak_heap_recount mends what it changes.
+ * Compiler barriers are enough: os/lock.h. In the child of a fork the first step mends what it
+ * inherited before it begins: in the middle of one, holding locks, it would be too late. */
 HAK_INLINE void hak_heap_enter(struct hak_heap *heap) {
     if (hak_unlikely(hak_os_page_is_cleared())) hak_lock_mend_after_fork(NULL);
     heap->busy++;
@@ -195,6 +196,10 @@ HAK_INLINE void hak_heap_leave(struct hak_heap *heap) {
     atomic_signal_fence(memory_order_seq_cst);
     heap->busy--;
 }
+
+/* The heap of a thread that vanished in a fork, between two steps: recounts its slabs' bits, of
+ * which one may have been changing. */
+void hak_heap_recount(struct hak_heap *heap);
 
 /* The child of a fork, where no other thread exists: opens the lock. Where another thread was in
  * the middle of a step, a sender that is gone may have held the right to a slab's link: then every

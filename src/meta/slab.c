@@ -127,6 +127,14 @@ unsigned hak_slab_collect(struct hak_slab *slab, void **doubled) {
     return count;
 }
 
+void hak_slab_recount(struct hak_slab *slab) {
+    unsigned nfree = 0;
+    for (unsigned word = 0; word < slab->words; word++)
+        nfree += hak_bits_count(slab->free_bits[word]);
+    slab->nfree = (uint16_t)nfree;
+    slab->low_word = 0;
+}
+
 void hak_slab_reset(struct hak_slab *slab) {
     hak_assert(hak_slab_is_empty(slab));
     memset(slab->free_bits, 0, slab->words * sizeof(uint64_t));

@@ -124,6 +124,9 @@ unsigned hak_slab_carve(struct hak_slab *slab, unsigned want, unsigned *first_in
  * to a block that was free already. */
 unsigned hak_slab_collect(struct hak_slab *slab, void **doubled);
 
+/* Makes the counts what the free bits say. */
+void hak_slab_recount(struct hak_slab *slab);
+
 /* Owner: a wholly free slab becomes uncarved again. */
 void hak_slab_reset(struct hak_slab *slab);
 
