@@ -117,16 +117,21 @@ void hak_supply_give_up(struct hak_tcache *tc, hak_class_t cls, const void *hold
 }
 
 /* The top block, if the bin has more than `keep`, and both it and its link are what they should be:
- * else NULL, and the bin is given up where they are not. */
+ * else NULL, and the bin is given up where they are not. What was proved as a link is not proved
+ * again as the top, where it stays unless malloc takes it. */
 static void *pop_proved(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
     struct hak_bin *bin = &tc->bins[cls];
     unsigned count = hak_bin_count(bin);
     if (count <= keep) return NULL;
     void *block = NULL;
-    if (hak_likely(hak_supply_is_link(tc, cls, hak_bin_next(bin, NULL, 0), count))) {
+    const void *top = hak_bin_next(bin, NULL, 0);
+    bool is_known = top != NULL && top == tc->proved;
+    if (hak_likely(is_known || hak_supply_is_link(tc, cls, top, count))) {
         block = hak_bin_pop(bin);
-        if (hak_likely(hak_supply_is_link(tc, cls, hak_bin_next(bin, NULL, 0), count - 1)))
-            return block;
+        const void *link = hak_bin_next(bin, NULL, 0);
+        tc->proved = link;
+        if (hak_likely(hak_supply_is_link(tc, cls, link, count - 1))) return block;
+        tc->proved = NULL;
     }
     hak_supply_give_up(tc, cls, block);
     return block;

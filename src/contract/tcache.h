@@ -34,9 +34,10 @@ struct hak_tcache {
     hak_class_t watch_hand;  /* the bin that is drained next; HAK_CLASSES: none is left */
     uint64_t
         watch_used[HAK_BINS / HAK_WORD_BITS]; /* classes that malloc was asked for since then */
-    void *bin_memory; /* of the refill module; kept when the cache is used again */
-    bool is_used;     /* by a thread that has not ended; under the threads' lock */
-    uint32_t forks;   /* before that thread took it: fewer than now, it has vanished */
+    const void *proved; /* the link of a bin that was proved last (supply.c) */
+    void *bin_memory;   /* of the refill module; kept when the cache is used again */
+    bool is_used;       /* by a thread that has not ended; under the threads' lock */
+    uint32_t forks;     /* before that thread took it: fewer than now, it has vanished */
     struct hak_tcache *next_created; /* all caches ever made; constant after publication */
     struct hak_tcache *next_idle;
     struct hak_heap heap;
