@@ -117,6 +117,7 @@ void hak_purge_note(struct hak_tcache *tc) {
     tc->watch_hand = 0;
     memset(tc->watch_used, 0, sizeof tc->watch_used);
     tc->visits_left = 1;
+    tc->visits_fast = 0; /* what it did before, in the same tick, does not make it busy */
     hak_thread_watch(tc);
 }
 
