@@ -18,6 +18,9 @@
 #define HAK_BIN_WIDE_BYTES    ((uint32_t)8 * 1024 * 1024)
 /* Overflows beyond its capacity, without a refill between, before a bin gets smaller. */
 #define HAK_BIN_SHRINK_AFTER 16u
+/* Places that it then loses at once: so few that the longest free stays below 10000 cycles where
+ * each block's slab is cold. */
+#define HAK_BIN_SHRINK_BY 8u
 
 /* Blocks that one refill takes (1..64): one bitmap word is the natural batch. */
 #define HAK_REFILL_BLOCKS_DEFAULT 64u

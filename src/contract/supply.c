@@ -153,15 +153,19 @@ static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
     bin->overflows_left = overflows_before_shrink(capacity);
 }
 
-/* With no capacity left, `overflows_left` wraps and means nothing until the next fill. */
+/* As many places at once as overflows bring the next ones, so that a place is lost an overflow. With
+ * no capacity left, `overflows_left` wraps and means nothing until the next fill. */
 static HAK_NOINLINE void shrink(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
-    if (bin->capacity == 0) return;
+    unsigned less = bin->capacity < HAK_BIN_SHRINK_BY ? bin->capacity : HAK_BIN_SHRINK_BY;
+    if (less == 0) return;
+    unsigned keep = hak_bin_count(bin) > less ? hak_bin_count(bin) - less : 0;
+    void *top;
     hak_heap_enter(&tc->heap);
-    void *top = pop_proved(tc, cls, 0);
-    if (top != NULL) hak_supply_put(tc, top);
-    set_capacity(tc, cls, bin->capacity - 1u);
-    bin->overflows_left = 1;
+    while ((top = pop_proved(tc, cls, keep)) != NULL)
+        hak_supply_put(tc, top);
+    set_capacity(tc, cls, bin->capacity - less);
+    bin->overflows_left = (uint16_t)less;
     hak_heap_leave(&tc->heap);
 }
 
