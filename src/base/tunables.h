@@ -31,18 +31,15 @@
 /* Bytes that one refill takes at most, so that large classes are not hoarded. */
 #define HAK_REFILL_BYTES_MAX ((uint32_t)16 * 1024)
 
-/* A sender's cache of remote frees: entries (a power of two), and the number of remote frees after
- * which all of them are posted, so that none waits for ever. */
+/* A sender's cache of remote frees: entries (a power of two), and the bytes freed after which all of
+ * them are posted, so that none waits for long, and a thread that sleeps holds little back. */
 #define HAK_SENDER_SHIFT   4
 #define HAK_SENDER_ENTRIES (1u << HAK_SENDER_SHIFT)
 /* Addresses this close share an entry: a word of 64 blocks of 64 bytes. */
 #define HAK_SENDER_REACH_SHIFT 12
-#define HAK_SENDER_FLUSH_FREES 8192u
+#define HAK_SENDER_FLUSH_BYTES ((uint32_t)512 << 10)
 /* A refill posts them too, once there are this many: the thread is on a slow path anyway. */
-#define HAK_SENDER_FLUSH_REFILL 512u
-
-/* Orphaned slabs looked at before a refill carves new memory instead. */
-#define HAK_ADOPT_TRIES 8u
+#define HAK_SENDER_FLUSH_REFILL ((uint32_t)32 << 10)
 
 /* Wholly free slabs that a heap keeps, one a class, for the next request of the class. */
 #define HAK_SPARE_BYTES_MAX ((size_t)512 << 10)

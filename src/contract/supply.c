@@ -20,11 +20,16 @@ void hak_supply_release_emptied(struct hak_heap *heap) {
     hak_heap_leave(heap);
 }
 
+void hak_supply_post(struct hak_heap *heap) {
+    hak_remote_flush(heap);
+    hak_supply_release_emptied(heap);
+}
+
 bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls) {
-    if (hak_heap_adopt(heap, cls)) {
-        hak_supply_release_emptied(heap);
-        if (hak_heap_listed(heap, cls) != NULL || hak_heap_fresh(heap, cls) != NULL) return true;
-    }
+    bool is_adopted = hak_heap_adopt(heap, cls);
+    if (heap->emptied != NULL) hak_supply_release_emptied(heap);
+    bool may_give = hak_heap_listed(heap, cls) != NULL || hak_heap_fresh(heap, cls) != NULL;
+    if (is_adopted && may_give) return true;
     enum hak_owner owner = cls <= HAK_TINY_CLASSES ? HAK_OWNER_TINY : HAK_OWNER_MID;
     size_t growths = hak_idle_of(&hak_idle.growths);
     struct hak_span *span = hak_spans_acquire(hak_slab_span_bytes(cls), HAK_SLAB_BYTES, owner);
@@ -153,8 +158,8 @@ static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
     bin->overflows_left = overflows_before_shrink(capacity);
 }
 
-/* As many places at once as overflows bring the next ones, so that a place is lost an overflow. With
- * no capacity left, `overflows_left` wraps and means nothing until the next fill. */
+/* As many places at once as overflows bring the next ones, so that a place is lost an overflow.
+ * With no capacity left, `overflows_left` wraps and means nothing until the next fill. */
 static HAK_NOINLINE void shrink(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
     unsigned less = bin->capacity < HAK_BIN_SHRINK_BY ? bin->capacity : HAK_BIN_SHRINK_BY;

@@ -32,6 +32,9 @@ unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigne
 /* Takes in the remote frees of this heap and releases what became empty. */
 void hak_supply_drain(struct hak_tcache *tc);
 
+/* Posts the heap's own remote frees, and releases the orphans that this empties. */
+void hak_supply_post(struct hak_heap *heap);
+
 /* Slabs that became wholly free go back to the span source. */
 void hak_supply_release_emptied(struct hak_heap *heap);
 

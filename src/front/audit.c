@@ -19,7 +19,7 @@
 
 struct audit {
     hak_report_fn report;
-    const struct hak_heap *owner;          /* of the slabs being walked; NULL for orphans */
+    const struct hak_heap *owner;          /* of the slabs being walked */
     uint64_t (*marks)[HAK_SLAB_WORDS_MAX]; /* by span number: blocks found outside the bitmaps */
     struct hak_slab_sums sums;             /* of the slabs walked since they were last cleared */
     bool holds;
@@ -31,8 +31,7 @@ static void breach(struct audit *audit, const char *claim, const void *where, ui
     audit->report(audit, claim, where, want, got);
 }
 
-static void audit_slab(void *arg, struct hak_slab *slab) {
-    struct audit *audit = arg;
+static void audit_slab(struct audit *audit, const struct hak_slab *slab) {
     hak_heap_sum_slab(&audit->sums, slab);
     unsigned nfree = 0;
     uint64_t both = 0;
@@ -152,29 +151,39 @@ static void audit_bin(struct audit *audit, const struct hak_tcache *tc, size_t c
     }
 }
 
-static void audit_tcache(struct audit *audit, const struct hak_tcache *tc) {
-    const struct hak_heap *heap = &tc->heap;
+/* A heap's slabs and lists; orphans are listed for blocks never carved as well. */
+static void audit_heap(struct audit *audit, const struct hak_heap *heap) {
     audit->owner = heap;
-    for (size_t cls = HAK_SLAB_CLASSES; cls < HAK_CLASSES; cls++)
-        audit_bin(audit, tc, cls);
-    audit_span_room(audit, tc);
     for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
-        const struct hak_class_slabs *slabs = &heap->classes[cls];
-        uint64_t active = 0;
-        for (struct hak_slab *s = slabs->all; s != NULL; s = s->all_next) {
+        for (const struct hak_slab *s = heap->classes[cls].all; s != NULL; s = s->all_next)
             audit_slab(audit, s);
-            active += (uint64_t)(s->carved - s->nfree);
-        }
-        for (const struct hak_slab *s = slabs->listed; s != NULL; s = s->next) {
-            if (s->nfree == 0) breach(audit, "a listed slab has free bits", s, 1, 0);
-        }
-        audit_bin(audit, tc, cls);
-        if (active < hak_bin_count(&tc->bins[cls])) {
-            breach(audit, "blocks in a bin are active in their slabs", &tc->bins[cls],
-                   hak_bin_count(&tc->bins[cls]), active);
+        for (const struct hak_slab *s = heap->classes[cls].listed; s != NULL; s = s->next) {
+            bool may_give = s->nfree > 0 || (heap == hak_heap_orphans() && s->carved < s->capacity);
+            if (!may_give) breach(audit, "a listed slab has free bits", s, 1, 0);
         }
     }
     audit_sums(audit, hak_heap_sums(heap), heap);
+}
+
+static void audit_bin_of_slabs(struct audit *audit, const struct hak_tcache *tc, size_t cls) {
+    uint64_t active = 0;
+    for (struct hak_slab *s = tc->heap.classes[cls].all; s != NULL; s = s->all_next)
+        active += (uint64_t)(s->carved - s->nfree);
+    audit_bin(audit, tc, cls);
+    if (active < hak_bin_count(&tc->bins[cls])) {
+        breach(audit, "blocks in a bin are active in their slabs", &tc->bins[cls],
+               hak_bin_count(&tc->bins[cls]), active);
+    }
+}
+
+static void audit_tcache(struct audit *audit, const struct hak_tcache *tc) {
+    const struct hak_heap *heap = &tc->heap;
+    audit_heap(audit, heap);
+    for (size_t cls = HAK_SLAB_CLASSES; cls < HAK_CLASSES; cls++)
+        audit_bin(audit, tc, cls);
+    audit_span_room(audit, tc);
+    for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++)
+        audit_bin_of_slabs(audit, tc, cls);
     for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
         const struct hak_sender_entry *entry = &heap->senders[i];
         for (uint64_t bits = entry->bytes != 0 ? entry->bits : 0; bits != 0; bits &= bits - 1) {
@@ -204,9 +213,9 @@ static void audit_all(struct audit *audit) {
     for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
         if (!hak_thread_has_vanished(tc)) audit_tcache(audit, tc);
     }
-    audit->owner = NULL;
-    hak_heap_each_orphan(audit_slab, audit);
-    audit_sums(audit, hak_heap_orphan_sums(), NULL);
+    hak_heap_lock_orphans();
+    audit_heap(audit, hak_heap_orphans());
+    hak_heap_unlock_orphans();
     if (!hak_spans_check(print_breach, NULL)) audit->holds = false;
     if (!hak_refill_check(print_breach, NULL)) audit->holds = false;
     if (!hak_large_check(print_breach, NULL)) audit->holds = false;

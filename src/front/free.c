@@ -11,19 +11,45 @@
 #include "src/front/prove.h"
 #include "src/front/purge.h"
 
+static HAK_NOINLINE void look_at_notes(struct hak_tcache *tc) {
+    if (tc->heap.has_released) hak_purge_note(tc);
+    hak_misuse_check(tc);
+}
+
+/* What a slow path may leave for the front. */
+HAK_INLINE void check_notes(struct hak_tcache *tc) {
+    if (hak_unlikely(tc->heap.has_released || tc->heap.misused != NULL)) look_at_notes(tc);
+}
+
+static HAK_NOINLINE void post(struct hak_tcache *tc) {
+    hak_heap_enter(&tc->heap);
+    hak_supply_post(&tc->heap);
+    hak_heap_leave(&tc->heap);
+    check_notes(tc);
+}
+
+/* After each remote free. */
+HAK_INLINE void post_if_due(struct hak_tcache *tc) {
+    if (hak_unlikely(tc->heap.sender_bytes >= HAK_SENDER_FLUSH_BYTES)) post(tc);
+}
+
 static void free_remote(struct hak_slab *slab, void *block) {
     struct hak_tcache *tc = hak_thread_cache();
     if (hak_likely(tc != NULL)) {
         hak_heap_enter(&tc->heap);
         hak_remote_free(&tc->heap, slab, block);
+        if (tc->heap.emptied != NULL) hak_supply_release_emptied(&tc->heap);
         hak_heap_leave(&tc->heap);
-        hak_misuse_check(tc);
+        post_if_due(tc);
+        check_notes(tc);
         return;
     }
     unsigned index = hak_slab_index(slab, block);
     uint64_t bit = hak_slab_bit(index);
     hak_thread_enter(hak_tls);
-    bool was_free = hak_remote_post(slab, index >> HAK_WORD_SHIFT, bit) != 0;
+    bool was_free = hak_remote_post(NULL, slab, index >> HAK_WORD_SHIFT, bit) != 0;
+    while ((slab = hak_heap_pop_emptied_orphan()) != NULL)
+        hak_spans_release(&slab->span);
     hak_thread_leave(hak_tls);
     if (was_free) hak_misuse_double(block);
 }
@@ -65,13 +91,19 @@ static void free_watched(struct hak_tcache *tc, void *block) {
         hak_heap_leave(&tc->heap);
         bool is_pushed = !is_cold && hak_bin_push_at((char *)tc->bins, offset, block);
         if (!is_pushed) hak_free_overflow(block, tc, offset);
-    } else if (!hak_remote_add(&tc->heap, block)) {
+    } else if (hak_remote_add(&tc->heap, block)) {
+        post_if_due(tc);
+    } else {
         free_elsewhere(block);
     }
 }
 
 void hak_free_slow(void *block) {
-    if (hak_likely(hak_remote_add(&hak_tls->heap, block))) return;
+    struct hak_tcache *tc = hak_tls;
+    if (hak_likely(hak_remote_add(&tc->heap, block))) {
+        post_if_due(tc);
+        return;
+    }
     if (block == NULL) return;
     if (hak_unlikely(hak_thread_is_watched())) {
         free_watched(hak_tls_watched, block);
@@ -80,14 +112,9 @@ void hak_free_slow(void *block) {
     }
 }
 
-static HAK_NOINLINE void free_noted(struct hak_tcache *tc) {
-    if (tc->heap.has_released) hak_purge_note(tc);
-    hak_misuse_check(tc);
-}
-
 void hak_free_overflow(void *block, struct hak_tcache *tc, uintptr_t offset) {
     hak_bins_overflow(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT), block);
-    if (hak_unlikely(tc->heap.has_released || tc->heap.misused != NULL)) free_noted(tc);
+    check_notes(tc);
 }
 
 /* Whether the block is in the bin, which has it at most once. What a link leads to is proved before

@@ -68,7 +68,7 @@ HAK_EXPORT int hak_stats(struct hak_stats *out) {
     for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
         add_heap(out, &tc->heap);
     }
-    add_slabs(out, hak_heap_orphan_sums());
+    add_slabs(out, hak_heap_sums(hak_heap_orphans()));
     out->metadata_bytes = hak_arena_bytes() + hak_span_table_bytes() + hak_tagmap_bytes();
     hak_spans_stats(out);
     hak_refill_stats(out);

@@ -131,8 +131,7 @@ void hak_thread_flush(struct hak_tcache *tc) {
     for (hak_class_t cls = 1; cls < HAK_CLASSES; cls++) {
         if (hak_bin_count(&tc->bins[cls]) > 0) hak_bins_flush(tc, cls, 0);
     }
-    hak_remote_flush(&tc->heap);
-    hak_supply_release_emptied(&tc->heap);
+    hak_supply_post(&tc->heap);
 }
 
 void hak_thread_let_go(struct hak_tcache *tc) {

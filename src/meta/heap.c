@@ -7,17 +7,22 @@
 #include "src/meta/tagmap.h"
 #include "src/os/lock.h"
 
-/* Orphans by class: taken from the head, looked at in turn by going to the tail. Fork: the tail
- * moves before the link to it is there, so a fork between the two loses orphans of the child, never
- * validity. */
+#include <string.h>
+
+/* The slabs of ended threads: a heap like any other, but that its owner is whoever holds the lock.
+ * What its slabs may give, free or never carved, lists them; none is kept for being fresh. Fork:
+ * the child makes the lists anew from the slabs' owners. */
 static struct {
     struct hak_lock lock;
-    struct {
-        _Atomic(struct hak_slab *) head; /* written under the lock; a peek may be relaxed */
-        struct hak_slab *tail;
-    } lists[HAK_SLAB_CLASSES];
-    struct hak_slab_sums sums; /* of all lists; under the lock */
-} orphans;
+    _Atomic size_t count; /* of its slabs: written under the lock; a peek may be relaxed */
+    struct hak_heap heap;
+} orphans = {
+    .heap = {.id = HAK_HEAP_ID_ORPHAN, .tag = HAK_HEAP_ID_ORPHAN << HAK_TAG_SHIFT},
+};
+
+static bool is_orphans(const struct hak_heap *heap) {
+    return heap == &orphans.heap;
+}
 
 static uint64_t active_bytes(const struct hak_slab *slab) {
     return (uint64_t)(slab->carved - slab->nfree) * slab->stride;
@@ -54,8 +59,10 @@ static void unlist_slab(struct hak_heap *heap, struct hak_slab *slab) {
     }
 }
 
-static void own_slab(struct hak_heap *heap, struct hak_slab *slab) {
+/* The slab enters the heap's lists and counts. */
+static void enter_slab(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_class_slabs *slabs = &heap->classes[slab->cls];
+    slab->is_listed = false;
     slab->all_prev = NULL;
     slab->all_next = slabs->all;
     if (slab->all_next != NULL) slab->all_next->all_prev = slab;
@@ -63,6 +70,12 @@ static void own_slab(struct hak_heap *heap, struct hak_slab *slab) {
     hak_count_up(&heap->counts.slab_bytes, slab->span.bytes);
     hak_count_up(&heap->counts.active_bytes, active_bytes(slab));
     hak_count_up(&heap->counts.arrived_blocks, slab->nfree);
+    if (is_orphans(heap)) atomic_fetch_add_explicit(&orphans.count, 1, memory_order_relaxed);
+}
+
+/* It belongs to the heap from the last store on. */
+static void own_slab(struct hak_heap *heap, struct hak_slab *slab) {
+    enter_slab(heap, slab);
     hak_tagmap_set_tag(&slab->span, heap->tag | (uint32_t)slab->cls << HAK_BIN_SHIFT);
     atomic_store(&slab->owner, heap);
 }
@@ -75,7 +88,7 @@ static void set_fresh(struct hak_heap *heap, hak_class_t cls, struct hak_slab *s
     heap->classes[cls].fresh = slab;
 }
 
-static void disown_slab(struct hak_heap *heap, struct hak_slab *slab) {
+static void leave_slab(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_class_slabs *slabs = &heap->classes[slab->cls];
     unlist_slab(heap, slab);
     if (slab->all_next != NULL) slab->all_next->all_prev = slab->all_prev;
@@ -88,16 +101,15 @@ static void disown_slab(struct hak_heap *heap, struct hak_slab *slab) {
     hak_count_down(&heap->counts.slab_bytes, slab->span.bytes);
     hak_count_down(&heap->counts.active_bytes, active_bytes(slab));
     hak_count_down(&heap->counts.arrived_blocks, slab->nfree);
-    hak_tagmap_set_tag(&slab->span,
-                       HAK_HEAP_ID_ORPHAN << HAK_TAG_SHIFT | (uint32_t)slab->cls << HAK_BIN_SHIFT);
-    atomic_store(&slab->owner, NULL);
+    if (is_orphans(heap)) atomic_fetch_sub_explicit(&orphans.count, 1, memory_order_relaxed);
 }
 
 /* Takes a wholly free slab out of the heap; false while a sender holds its link: then its inbox
  * entry will bring it back to settle(). */
 static bool empty_out(struct hak_heap *heap, struct hak_slab *slab) {
     if (atomic_exchange(&slab->pending, 1) != 0) return false;
-    disown_slab(heap, slab);
+    leave_slab(heap, slab);
+    atomic_store(&slab->owner, NULL);
     hak_slab_unbind(slab);
     slab->next = heap->emptied;
     heap->emptied = slab;
@@ -109,6 +121,7 @@ static void settle(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_class_slabs *slabs = &heap->classes[slab->cls];
     if (hak_slab_is_empty(slab)) {
         bool has_room = heap->spare_bytes + slab->span.bytes <= HAK_SPARE_BYTES_MAX;
+        if (is_orphans(heap)) has_room = false;
         if (has_room && (slabs->fresh == NULL || slabs->fresh == slab)) {
             unlist_slab(heap, slab);
             set_fresh(heap, slab->cls, NULL);
@@ -120,6 +133,11 @@ static void settle(struct hak_heap *heap, struct hak_slab *slab) {
             return;
         }
         if (empty_out(heap, slab)) return;
+    }
+    if (is_orphans(heap)) {
+        bool may_give = slab->nfree > 0 || slab->carved < slab->capacity;
+        if (may_give && !slab->is_listed) list_slab(heap, slab);
+        return;
     }
     if (slab->nfree > 0 && !slab->is_listed) list_slab(heap, slab);
     if (slab->carved < slab->capacity && slabs->fresh == NULL) set_fresh(heap, slab->cls, slab);
@@ -207,63 +225,57 @@ size_t hak_heap_drain(struct hak_heap *heap) {
         slab = next;
     }
     hak_remote_notify(foreign);
+    if (foreign != NULL && !is_orphans(heap)) hak_heap_drain_orphans(heap);
     return count;
 }
 
-/* Under the orphans' lock: the first of the next few that has something to give. */
-static struct hak_slab *pop_orphan(hak_class_t cls) {
-    struct hak_slab *last = NULL;
-    for (unsigned tries = 0; tries < HAK_ADOPT_TRIES; tries++) {
-        struct hak_slab *slab = orphans.lists[cls].head;
-        if (slab == NULL || slab == last) return NULL;
-        orphans.lists[cls].head = slab->next;
-        if (slab->nfree > 0 || slab->carved < slab->capacity ||
-            atomic_load_explicit(&slab->summary, memory_order_relaxed) != 0) {
-            return slab;
-        }
-        if (last == NULL) last = slab;
-        slab->next = NULL;
-        struct hak_slab *tail = orphans.lists[cls].tail;
-        orphans.lists[cls].tail = slab;
-        atomic_signal_fence(memory_order_release);
-        if (orphans.lists[cls].head == NULL) {
-            orphans.lists[cls].head = slab;
-        } else {
-            tail->next = slab;
-        }
+/* Under the lock: takes in what was posted to orphans. What became empty goes to the heap, which
+ * releases it, or stays for the next that comes without one. */
+static void drain_orphans(struct hak_heap *heap) {
+    hak_heap_drain(&orphans.heap);
+    struct hak_slab *slab;
+    while (heap != NULL && (slab = hak_heap_pop_emptied(&orphans.heap)) != NULL) {
+        slab->next = heap->emptied;
+        heap->emptied = slab;
     }
-    return NULL;
 }
 
-static void unsum_slab(struct hak_slab_sums *sums, const struct hak_slab *slab) {
-    sums->slab_bytes -= slab->span.bytes;
-    sums->active_bytes -= active_bytes(slab);
-    sums->free_blocks -= slab->nfree;
-}
-
-static void push_orphan(struct hak_slab *slab) {
-    hak_class_t cls = slab->cls;
-    hak_lock_take(&orphans.lock);
-    slab->next = orphans.lists[cls].head;
-    if (slab->next == NULL) orphans.lists[cls].tail = slab;
-    hak_heap_sum_slab(&orphans.sums, slab);
-    atomic_signal_fence(memory_order_release);
-    orphans.lists[cls].head = slab;
-    hak_lock_give(&orphans.lock);
+/* A sender that finds the lock held leaves its post to the holder, who looks at the inbox once more
+ * after giving the lock: of the sender's push and look at the lock, and the holder's store to the
+ * lock and look at the inbox, all in one order, one sees the other. */
+void hak_heap_drain_orphans(struct hak_heap *heap) {
+    if (atomic_load(&orphans.heap.inbox) == NULL) return; /* our push was taken by a holder */
+    do {
+        if (!hak_lock_try(&orphans.lock)) return;
+        drain_orphans(heap);
+        hak_lock_give(&orphans.lock);
+        atomic_thread_fence(memory_order_seq_cst);
+    } while (atomic_load(&orphans.heap.inbox) != NULL);
 }
 
 bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls) {
-    if (atomic_load_explicit(&orphans.lists[cls].head, memory_order_relaxed) == NULL) return false;
+    if (atomic_load_explicit(&orphans.count, memory_order_relaxed) == 0) return false;
     hak_lock_take(&orphans.lock);
-    struct hak_slab *slab = pop_orphan(cls);
-    if (slab != NULL) unsum_slab(&orphans.sums, slab);
+    drain_orphans(heap);
+    struct hak_slab *slab = orphans.heap.classes[cls].listed;
+    if (slab != NULL) {
+        leave_slab(&orphans.heap, slab);
+        own_slab(heap, slab);
+    }
     hak_lock_give(&orphans.lock);
+    hak_heap_drain_orphans(heap); /* what was left to us meanwhile */
     if (slab == NULL) return false;
-    slab->is_listed = false;
-    own_slab(heap, slab);
     collect(heap, slab); /* whatever `pending` says: its holder may still look for the owner */
     hak_count_up(&heap->counts.adopted_slabs, 1);
     return true;
+}
+
+static void orphan(struct hak_heap *heap, struct hak_slab *slab) {
+    leave_slab(heap, slab);
+    hak_lock_take(&orphans.lock);
+    own_slab(&orphans.heap, slab);
+    collect(&orphans.heap, slab);
+    hak_lock_give(&orphans.lock);
 }
 
 void hak_heap_empty_spares(struct hak_heap *heap) {
@@ -291,16 +303,26 @@ void hak_heap_orphan_all(struct hak_heap *heap) {
         struct hak_slab *slab;
         while ((slab = heap->classes[cls].all) != NULL) {
             if (hak_slab_is_empty(slab) && empty_out(heap, slab)) continue;
-            disown_slab(heap, slab);
-            push_orphan(slab);
+            orphan(heap, slab);
         }
     }
     hak_remote_notify(atomic_exchange(&heap->inbox, NULL));
+    hak_lock_take(&orphans.lock);
+    drain_orphans(heap);
+    hak_lock_give(&orphans.lock);
+    hak_heap_drain_orphans(heap);
 }
 
 struct hak_slab *hak_heap_pop_emptied(struct hak_heap *heap) {
     struct hak_slab *slab = heap->emptied;
     if (slab != NULL) heap->emptied = slab->next;
+    return slab;
+}
+
+struct hak_slab *hak_heap_pop_emptied_orphan(void) {
+    hak_lock_take(&orphans.lock);
+    struct hak_slab *slab = hak_heap_pop_emptied(&orphans.heap);
+    hak_lock_give(&orphans.lock);
     return slab;
 }
 
@@ -320,20 +342,15 @@ struct hak_slab_sums hak_heap_sums(const struct hak_heap *heap) {
     };
 }
 
-struct hak_slab_sums hak_heap_orphan_sums(void) {
-    hak_lock_take(&orphans.lock);
-    struct hak_slab_sums sums = orphans.sums;
-    hak_lock_give(&orphans.lock);
-    return sums;
+const struct hak_heap *hak_heap_orphans(void) {
+    return &orphans.heap;
 }
 
-void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void *arg) {
+void hak_heap_lock_orphans(void) {
     hak_lock_take(&orphans.lock);
-    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
-        for (struct hak_slab *slab = orphans.lists[cls].head; slab != NULL; slab = slab->next) {
-            visit(arg, slab);
-        }
-    }
+}
+
+void hak_heap_unlock_orphans(void) {
     hak_lock_give(&orphans.lock);
 }
 
@@ -360,20 +377,27 @@ static struct hak_slab *bound_slab(struct hak_span *span) {
     return is_bound ? slab : NULL;
 }
 
-/* Another thread may have been between an orphan's list and the sums. */
-static void recount_orphans(void) {
-    orphans.sums = (struct hak_slab_sums){0};
-    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
-        for (struct hak_slab *slab = orphans.lists[cls].head; slab != NULL; slab = slab->next)
-            hak_heap_sum_slab(&orphans.sums, slab);
+/* Another thread may have been changing the lists: what they hold is what belongs to them. */
+static void relist_orphans(void) {
+    struct hak_heap *heap = &orphans.heap;
+    memset(heap->classes, 0, sizeof heap->classes);
+    memset(&heap->counts, 0, sizeof heap->counts);
+    heap->emptied = NULL;
+    hak_heap_empty_inbox(heap);
+    atomic_store_explicit(&orphans.count, 0, memory_order_relaxed);
+    for (uint32_t number = 1; number < hak_span_table_count(); number++) {
+        struct hak_slab *slab = bound_slab(hak_span_of_number(number));
+        if (slab == NULL || atomic_load(&slab->owner) != heap) continue;
+        enter_slab(heap, slab);
+        if (slab->nfree > 0 || slab->carved < slab->capacity) list_slab(heap, slab);
     }
 }
 
 void hak_heap_mend(void) {
-    recount_orphans();
+    relist_orphans();
     for (uint32_t number = 1; number < hak_span_table_count(); number++) {
         struct hak_slab *slab = bound_slab(hak_span_of_number(number));
-        if (slab == NULL) continue;
+        if (slab == NULL || atomic_load(&slab->owner) == NULL) continue;
         mend_summary(slab);
         if (atomic_load(&slab->pending) == 0 && atomic_load(&slab->summary) == 0) continue;
         atomic_store(&slab->pending, 1);

@@ -76,7 +76,7 @@ struct hak_heap {
     void *misused;            /* what a slow path found wrong; the front asks */
     enum hak_free_verdict verdict;
     hak_class_t overwritten_cls; /* then `misused` may be the heap: it is not known which block */
-    uint32_t sender_frees;       /* since the last flush */
+    uint32_t sender_bytes;       /* of remote frees since the last flush */
     struct hak_sender_entry senders[HAK_SENDER_ENTRIES];
     struct hak_class_slabs classes[HAK_SLAB_CLASSES];
 
@@ -125,8 +125,12 @@ void hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *bloc
 size_t hak_heap_drain(struct hak_heap *heap);
 
 /* Adopts an orphan of the class that has free or uncarved blocks; false when there is none. The
- * only place where a slab without an owner gets one. */
+ * only place where an orphan gets another owner. May leave emptied slabs. */
 bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls);
+
+/* Takes in what was posted to orphans. Those that became empty are then emptied slabs of this heap,
+ * of whatever class; without one, they wait for a call with one. After every post to an orphan. */
+void hak_heap_drain_orphans(struct hak_heap *heap);
 
 /* Slabs kept though nothing of them is in use are emptied too. */
 void hak_heap_empty_spares(struct hak_heap *heap);
@@ -138,11 +142,15 @@ void hak_heap_orphan_all(struct hak_heap *heap);
 /* Pops a slab that the tier that owns its span must release; NULL when there is none. */
 struct hak_slab *hak_heap_pop_emptied(struct hak_heap *heap);
 
-/* Posts everything that the sender's cache holds. */
+/* The same of slabs that a thread without a heap emptied. */
+struct hak_slab *hak_heap_pop_emptied_orphan(void);
+
+/* Posts everything that the sender's cache holds. May leave emptied slabs, that were orphans. */
 void hak_remote_flush(struct hak_heap *heap);
 
 /* Remote frees (remote.c). `block` is known to begin a block of `slab`, which `heap` does not own.
- */
+ * May leave emptied slabs. This and hak_remote_add are followed by a flush where `sender_bytes` has
+ * reached HAK_SENDER_FLUSH_BYTES. */
 void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *block);
 
 /* The sender's entry for an address. */
@@ -160,13 +168,14 @@ HAK_INLINE bool hak_remote_add(struct hak_heap *heap, const void *block) {
     uint64_t bit = (uint64_t)1 << index;
     if (hak_unlikely(index * entry->stride != offset || (entry->bits & bit) != 0)) return false;
     entry->bits |= bit;
-    if (hak_unlikely(++heap->sender_frees >= HAK_SENDER_FLUSH_FREES)) hak_remote_flush(heap);
+    heap->sender_bytes += entry->stride;
     return true;
 }
 
-/* Posts at once, without a cache: for threads that have no heap any more. Returns the bits whose
- * blocks had been posted before. */
-uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits);
+/* Posts at once. Returns the bits whose blocks had been posted before. `heap` is the sender's, NULL
+ * for threads that have none any more; it may get emptied slabs. */
+uint64_t hak_remote_post(struct hak_heap *heap, struct hak_slab *slab, unsigned word,
+                         uint64_t bits);
 
 /* Hands each slab of a chain of links to its owner's inbox; the caller holds their `pending`. */
 void hak_remote_notify(struct hak_slab *list);
@@ -174,13 +183,14 @@ void hak_remote_notify(struct hak_slab *list);
 /* Adds a slab to sums. Its owner, or at quiescence. */
 void hak_heap_sum_slab(struct hak_slab_sums *sums, const struct hak_slab *slab);
 
-/* What a heap's slabs and the orphans sum up to, from counters. Any thread: exact when the heap's
- * owner is at rest. */
+/* What a heap's slabs sum up to, from counters. Any thread: exact when the heap's owner is at rest.
+ */
 struct hak_slab_sums hak_heap_sums(const struct hak_heap *heap);
-struct hak_slab_sums hak_heap_orphan_sums(void);
 
-/* Walks over orphans, for the audit: under the lock, at quiescence. */
-void hak_heap_each_orphan(void (*visit)(void *arg, struct hak_slab *slab), void *arg);
+/* The heap of slabs whose threads have ended; its lists and counts change under its lock. */
+const struct hak_heap *hak_heap_orphans(void);
+void hak_heap_lock_orphans(void);
+void hak_heap_unlock_orphans(void);
 
 /* A step of the heap's thread begins and ends: whatever changes lists, bins or several blocks'
  * bits, or calls a tier, stands between the two. A block that goes back to its slab as most do is

@@ -28,17 +28,22 @@
  * holds nothing or does not exist (collect skips both) and S3/S4 push the new slab to its own
  * owner, who finds nothing. If pending was 1 already the slab is in an inbox and is not released.
  *
- * Owners change. An exiting owner first makes each slab an orphan (owner := NULL) and then hands on
- * its inbox. The pusher of S4 looks at the owner again: if it is no longer the one it pushed to, it
- * takes that inbox whole and notifies each slab in it anew; either it or the exiting owner finds
- * the slab, since push, take, and both accesses to `owner` are ordered. For an orphan nobody is
- * told: pending is cleared and the bits stay, because adopt sets the owner first and then collects
- * whatever `pending` says. The clearing thread then looks again: if bits are there and an adopter
- * came between, it notifies the adopter, who may have collected before the bits were set.
+ * Owners change. An orphan's owner is the heap of orphans, which belongs to the holder of its lock.
+ * A thread that gives slabs to another heap first changes `owner` of each and then hands on the
+ * inbox that they may be in; the holder of the orphans' lock, which gives one of many, hands it on
+ * at the next drain, where what belongs to others is notified anew. The pusher of S4 looks at the
+ * owner again: if it is no longer the one it pushed to, it takes that inbox whole and notifies each
+ * slab in it anew; either it or the former owner finds the slab, since push, take, and both
+ * accesses to `owner` are ordered. The new owner collects once, whatever `pending` says; what is
+ * posted later reaches it by the inbox.
+ *
+ * Nobody waits for posts to orphans: a sender that has pushed on their inbox drains it itself, or
+ * leaves it to the one who holds their lock (hak_heap_drain_orphans).
  */
 #include "src/meta/heap.h"
 
 #include "src/base/bits.h"
+#include "src/base/check.h"
 
 static void push(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_slab *head = atomic_load(&heap->inbox);
@@ -57,25 +62,12 @@ static struct hak_slab *join(struct hak_slab *list, struct hak_slab *rest) {
     return list;
 }
 
-/* Clears the flag of an orphan; true when it must be notified after all, with the flag held. */
-static bool leave_to_adopter(struct hak_slab *slab) {
-    atomic_store(&slab->pending, 0);
-    return atomic_load(&slab->summary) != 0 && atomic_load(&slab->owner) != NULL &&
-           atomic_exchange(&slab->pending, 1) == 0;
-}
-
 void hak_remote_notify(struct hak_slab *list) {
     while (list != NULL) {
         struct hak_slab *slab = list;
         list = slab->link;
         struct hak_heap *heap = atomic_load(&slab->owner);
-        if (heap == NULL) {
-            if (leave_to_adopter(slab)) {
-                slab->link = list;
-                list = slab;
-            }
-            continue;
-        }
+        hak_assert(heap != NULL); /* it is not released while we hold its link */
         push(heap, slab);
         if (atomic_load(&slab->owner) != heap) {
             list = join(atomic_exchange(&heap->inbox, NULL), list);
@@ -83,13 +75,15 @@ void hak_remote_notify(struct hak_slab *list) {
     }
 }
 
-uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits) {
+uint64_t hak_remote_post(struct hak_heap *heap, struct hak_slab *slab, unsigned word,
+                         uint64_t bits) {
     uint64_t mark = (uint64_t)1 << word;
     uint64_t before = atomic_fetch_or(hak_slab_remote_word(slab, word), bits);
     if ((atomic_load(&slab->summary) & mark) == 0) atomic_fetch_or(&slab->summary, mark);
     if (atomic_load(&slab->pending) == 0 && atomic_exchange(&slab->pending, 1) == 0) {
         slab->link = NULL;
         hak_remote_notify(slab);
+        hak_heap_drain_orphans(heap);
     }
     return before & bits;
 }
@@ -98,7 +92,7 @@ static void post_entry(struct hak_heap *heap, struct hak_sender_entry *entry) {
     uint64_t bits = entry->bits;
     entry->bytes = 0;
     hak_count_up(&heap->counts.posted_blocks, hak_bits_count(bits));
-    uint64_t twice = hak_remote_post(entry->slab, entry->word, bits);
+    uint64_t twice = hak_remote_post(heap, entry->slab, entry->word, bits);
     if (hak_unlikely(twice != 0)) {
         const char *block = entry->base + (size_t)hak_bits_lowest(twice) * entry->stride;
         hak_heap_note_misuse(heap, block, HAK_FREE_DOUBLE);
@@ -107,7 +101,7 @@ static void post_entry(struct hak_heap *heap, struct hak_sender_entry *entry) {
 
 void hak_remote_flush(struct hak_heap *heap) {
     hak_heap_enter(heap);
-    heap->sender_frees = 0;
+    heap->sender_bytes = 0;
     for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
         if (heap->senders[i].bytes != 0) post_entry(heap, &heap->senders[i]);
     }
@@ -135,5 +129,5 @@ void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *b
     entry->bytes = slab->stride * (left < HAK_WORD_BITS ? left : HAK_WORD_BITS);
     entry->stride = slab->stride;
     entry->word = word;
-    if (++heap->sender_frees >= HAK_SENDER_FLUSH_FREES) hak_remote_flush(heap);
+    heap->sender_bytes += slab->stride;
 }

@@ -114,12 +114,28 @@ static void blocks_freed_after_their_owners_end_serve_an_adopter(void **state) {
         plan(&batch, cls);
         plan(&other, cls);
         run_thread(take_batch, &batch);
+        void *last = batch.blocks[--batch.count]; /* its slab stays */
         free_and_post_batch(&batch);
         const uint64_t adopted_slabs = stats_now().adopted_slabs;
         run_thread(take_batch, &other);
         assert_true(stats_now().adopted_slabs > adopted_slabs);
         assert_true(count_common(&batch, &other) > 0);
         free_and_post_batch(&other);
+        assert_true(shadow_remove(last));
+        hak_free(last);
+    }
+}
+
+static void an_ended_threads_memory_goes_with_its_last_block(void **state) {
+    (void)state;
+    hak_thread_flush(this_cache());
+    for_each_class(cls) {
+        plan(&batch, cls);
+        const uint64_t before = stats_now().small_slab_bytes;
+        run_thread(take_batch, &batch);
+        assert_true(stats_now().small_slab_bytes > before);
+        free_and_post_batch(&batch);
+        assert_int_equal(stats_now().small_slab_bytes, before);
     }
 }
 
@@ -355,6 +371,8 @@ int main(void) {
         scenario(the_end_of_a_thread_empties_its_bins_and_its_heap),
         scenario(the_next_thread_takes_over_the_ended_ones_cache),
         scenario(blocks_freed_after_their_owners_end_serve_an_adopter),
+        scenario(an_ended_threads_memory_goes_with_its_last_block),
+        scenario(an_ended_threads_memory_goes_with_its_last_block),
         scenario(the_sums_follow_blocks_and_slabs_between_threads),
         scenario(full_bins_and_flushes_are_told_apart),
         scenario(the_child_of_a_fork_counts_what_its_parent_did),

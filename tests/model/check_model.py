@@ -31,10 +31,10 @@ CASES = {
     "two words": (1, 1, 5, 2, 0, 0, 0, 0, 2),
     "two slabs": (2, 1, 1, 2, 1, 2, 0, 0, 0),
     "orphan": (1, 2, 1, 2, 0, 0, 1, 0, 0),
-    "orphan twice": (1, 2, 1, 2, 0, 0, 2, 0, 0),
-    "orphans, two slabs": (2, 2, 1, 0, 0, 1, 1, 0, 0),
+    "orphan twice": (1, 1, 1, 2, 0, 0, 2, 0, 0),
+    "orphans, two slabs": (2, 1, 1, 0, 0, 1, 1, 0, 0),
     "reuse": (1, 2, 4, 8, 0, 0, 0, 1, 1),
-    "reuse and orphan": (1, 2, 4, 8, 0, 0, 1, 1, 1),
+    "reuse and orphan": (1, 1, 4, 8, 0, 0, 1, 1, 1),
 }
 
 # Fault: the case that shows it.
@@ -45,10 +45,9 @@ FAULTS = {
     "FLAG_NOT_ATOMIC": "one word",
     "LINK_AFTER_CLEAR": "two slabs",
     "NO_RECHECK": "orphan",
-    "NO_SECOND_LOOK": "orphan",
-    "ORPHAN_STAYS_PENDING": "orphan",
+    "NO_LOOK_AFTER_LOCK": "orphan",
+    "ORPHANS_WITHOUT_LOCK": "orphan",
     "INBOX_BEFORE_ORPHANS": "orphan",
-    "COLLECT_BEFORE_OWNER": "orphan",
     "DRAIN_FOREIGN": "orphan",
     "RELEASE_NOT_FREE": "reuse",
     "RELEASE_UNHELD": "reuse",

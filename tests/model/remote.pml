@@ -3,10 +3,13 @@
  * remote.pml: the protocol of src/meta/remote.c and the changes of owner in src/meta/heap.c, one
  * step here for each access to a shared atomic there; for spin, run by check_model.py.
  *
- * All shared accesses are sequentially consistent in C, so interleavings are all there is; the two
- * relaxed peeks (an inbox, an orphan's summary) are modelled by an owner that may do nothing. What
+ * All shared accesses are sequentially consistent in C, so interleavings are all there is; the
+ * relaxed peek at an inbox is modelled by an owner that may do nothing. What
  * belongs to one thread by the argument (free bits, `link`) is used in the same step as the
  * neighbouring atomic, and each use asserts that it is that thread's.
+ *
+ * The heap of orphans is one more heap: whoever holds its lock drains it, and what is posted to it
+ * is drained by the sender, or by the holder who looks again after giving the lock.
  *
  * A slab has up to four blocks, two in each of two words: block b is bit b, of word b / 2. Owners
  * are threads with a heap of their own; one that goes on after it has ended stands for the next
@@ -15,10 +18,11 @@
  *
  * Asserted at each step: one holder of `link`; pending = 1 exactly while there is a holder (a
  * thread, one inbox, or release); an inbox holds what it was given and nothing else; free bits are
- * touched by the owner alone, or by nobody but the thread that moves an orphan; a post goes to a
- * slab that is bound and finds no bit set; release finds every block home. At the end, when all
- * threads sleep: every inbox is its slabs' owner's, pending is set for what is in an inbox and
- * nothing else, and one more drain or adoption brings all blocks home.
+ * touched by the owner alone, an orphan's by the holder of the lock; a post goes to a slab that is
+ * bound and finds no bit set; release finds every block home. At the end, when all threads sleep:
+ * every inbox is its slabs' owner's, pending is set for what is in an inbox and nothing else, one
+ * more drain brings all blocks home, and nothing waits in the orphans' inbox: their blocks are home,
+ * and those that are wholly free are released.
  *
  * Sizes come from -D: SLABS (1..2), HEAPS (1..2), HANDps (blocks of slab s with sender p at first),
  * and how often an owner may end (EXITS), make a slab of a released header (BINDS) or hand a free
@@ -26,6 +30,8 @@
  */
 #define NIL    3 /* no slab */
 #define NOBODY 0 /* no heap; no holder */
+
+#define ORPHANS (HEAPS + 1) /* the heap of orphans */
 
 #define IN(heap)  (8 + heap) /* held by this heap's inbox */
 #define RELEASED  15         /* held by the header's release */
@@ -39,14 +45,14 @@ byte owner[SLABS];
 byte summary[SLABS];
 bit pending[SLABS];
 byte remote[SLABS]; /* both words; only one is touched at a time */
-byte inbox[3];
+byte inbox[HEAPS + 2];
 
 /* Plain fields. */
 byte link[SLABS];
 byte words[SLABS];
 byte whole[SLABS];  /* all blocks of the slab */
 byte home[SLABS];  /* free bits */
-bit orphan[SLABS]; /* on the orphans' list: under its lock */
+bit locked; /* the orphans' lock */
 bit header[SLABS]; /* released, on the list of headers: under its lock */
 bit bound[SLABS];
 
@@ -140,38 +146,137 @@ inline notify() {
             list = link[slab];
             heap = owner[slab]
         };
-        if
-        :: heap == NOBODY ->
-#ifdef FAULT_ORPHAN_STAYS_PENDING
-            held[slab] = NOBODY
-#else
-            clear_pending(slab, me);
-#ifndef FAULT_NO_SECOND_LOOK
-            if
-            :: summary[slab] == 0
-            :: else ->
-                if
-                :: owner[slab] == NOBODY
-                :: else ->
-                    exchange_pending(slab, was, me);
-                    if
-                    :: was == 0 -> d_step { link[slab] = list; list = slab }
-                    :: else
-                    fi
-                fi
-            fi
-#endif
-#endif
-        :: else ->
-            push(heap, slab);
+        assert(heap != NOBODY);
+        push(heap, slab);
 #ifndef FAULT_NO_RECHECK
-            if
-            :: owner[slab] == heap
-            :: else -> take_inbox(heap, list, list)
-            fi
+        if
+        :: owner[slab] == heap
+        :: else -> take_inbox(heap, list, list)
+        fi;
+#endif
+        atomic { slab = NIL; heap = NOBODY; was = 0 }
+    od
+}
+
+/* The tail of adopt and drain. A wholly free slab is kept as the fresh one, or goes; an orphan goes.
+ */
+inline settle(hh, s) {
+    if
+    :: hh != ORPHANS || home[s] != whole[s]
+#ifdef FAULT_RELEASE_NOT_FREE
+    :: true ->
+#else
+    :: home[s] == whole[s] ->
+#endif
+        empty_out(s)
+    fi
+}
+
+inline empty_out(s) {
+#ifdef FAULT_RELEASE_UNHELD
+    was = 0;
+#else
+    exchange_pending(s, was, RELEASED);
+#endif
+    if
+    :: was == 0 ->
+        assert(home[s] == whole[s] && remote[s] == 0);
+        owner[s] = NOBODY;
+        d_step { bound[s] = 0; home[s] = 0; whole[s] = 0; header[s] = 1 }
+    :: else -> was = 0
+    fi
+}
+
+/* D3 and D4; a bit for a word that does not exist is skipped. */
+inline collect(hh, s) {
+    d_step { sum = summary[s]; summary[s] = 0 };
+    cw = 0;
+    do
+    :: cw >= words[s] -> break
+    :: else ->
+        if
+        :: (sum & (1 << cw)) == 0 -> cw++
+        :: else ->
+            d_step {
+                assert(owner[s] == hh);
+                assert(hh != ORPHANS || holds);
+                assert((home[s] & remote[s] & WORD_BITS(cw)) == 0);
+                home[s] = home[s] | (remote[s] & WORD_BITS(cw));
+                remote[s] = remote[s] & ~WORD_BITS(cw);
+                cw++
+            }
+        fi
+    od;
+    atomic { cw = 0; sum = 0 }
+}
+
+/* Of this thread's heap, or of the orphans'. */
+inline drain(hh) {
+    take_inbox(hh, chain, NIL);
+    do
+    :: chain == NIL -> break
+    :: else ->
+        d_step {
+            ds = chain;
+            assert(held[ds] == me);
+            chain = link[ds];
+            mine = owner[ds] == hh
+        };
+        if
+#ifdef FAULT_DRAIN_FOREIGN
+        :: true ->
+#else
+        :: !mine -> d_step { link[ds] = list; list = ds }
+        :: else ->
+#endif
+#ifdef FAULT_CLEAR_AFTER_SUMMARY
+            collect(hh, ds);
+            clear_pending(ds, me);
+            settle(hh, ds)
+#else
+            clear_pending(ds, me);
+#ifdef FAULT_LINK_AFTER_CLEAR
+            d_step { assert(held[ds] == me); chain = link[ds] };
+#endif
+            collect(hh, ds);
+            settle(hh, ds)
 #endif
         fi;
-        atomic { slab = NIL; heap = NOBODY; was = 0 }
+        atomic { ds = 0; mine = 0 }
+    od;
+    notify()
+}
+
+inline take_lock() {
+    d_step { locked == 0 -> locked = 1; holds = 1 }
+}
+
+inline give_lock() {
+    d_step { assert(locked && holds); locked = 0; holds = 0 }
+}
+
+/* hak_heap_drain_orphans */
+inline drain_orphans() {
+    do
+    :: inbox[ORPHANS] == NIL -> break
+    :: else ->
+#ifdef FAULT_ORPHANS_WITHOUT_LOCK
+        holds = 1;
+#else
+        if
+        :: d_step { locked == 0 -> locked = 1; holds = 1 }
+        :: d_step { locked == 1 -> skip } -> break
+        fi;
+#endif
+        drain(ORPHANS);
+#ifdef FAULT_ORPHANS_WITHOUT_LOCK
+        holds = 0;
+#else
+        give_lock();
+#endif
+#ifdef FAULT_NO_LOOK_AFTER_LOCK
+        break
+#endif
     od
 }
 
@@ -201,7 +306,8 @@ inline post_flag() {
         if
         :: was == 0 ->
             d_step { assert(held[s] == me); link[s] = NIL; list = s };
-            notify()
+            notify();
+            drain_orphans()
         :: else -> was = 0
         fi
     fi
@@ -211,9 +317,10 @@ inline post_flag() {
 
 proctype Sender(byte p) {
     byte me = SENDER(p);
-    byte s, w, bits;
-    byte list = NIL, slab = NIL, heap, head = NIL, at = NIL, first = NIL, last = NIL;
+    byte s, w, bits, ds, cw, sum;
+    byte list = NIL, slab = NIL, heap, head = NIL, at = NIL, first = NIL, last = NIL, chain = NIL;
     byte was;
+    bit mine, holds;
 end:
     do
     :: atomic {
@@ -245,91 +352,6 @@ end:
     od
 }
 
-/* The tail of bind, adopt and drain. A wholly free slab is kept as the fresh one, or goes. */
-inline settle(s) {
-    if
-    :: true
-#ifdef FAULT_RELEASE_NOT_FREE
-    :: true ->
-#else
-    :: home[s] == whole[s] ->
-#endif
-        empty_out(s)
-    fi
-}
-
-inline empty_out(s) {
-#ifdef FAULT_RELEASE_UNHELD
-    was = 0;
-#else
-    exchange_pending(s, was, RELEASED);
-#endif
-    if
-    :: was == 0 ->
-        assert(home[s] == whole[s] && remote[s] == 0);
-        owner[s] = NOBODY;
-        d_step { bound[s] = 0; home[s] = 0; whole[s] = 0; header[s] = 1 }
-    :: else -> was = 0
-    fi
-}
-
-/* D3 and D4; a bit for a word that does not exist is skipped. */
-inline collect(s) {
-    d_step { sum = summary[s]; summary[s] = 0 };
-    w = 0;
-    do
-    :: w >= words[s] -> break
-    :: else ->
-        if
-        :: (sum & (1 << w)) == 0 -> w++
-        :: else ->
-            d_step {
-                assert(owner[s] == h || adopting);
-                assert((home[s] & remote[s] & WORD_BITS(w)) == 0);
-                home[s] = home[s] | (remote[s] & WORD_BITS(w));
-                remote[s] = remote[s] & ~WORD_BITS(w);
-                w++
-            }
-        fi
-    od;
-    atomic { w = 0; sum = 0 }
-}
-
-inline drain() {
-    take_inbox(h, chain, NIL);
-    do
-    :: chain == NIL -> break
-    :: else ->
-        d_step {
-            s = chain;
-            assert(held[s] == me);
-            chain = link[s];
-            mine = owner[s] == h
-        };
-        if
-#ifdef FAULT_DRAIN_FOREIGN
-        :: true ->
-#else
-        :: !mine -> d_step { link[s] = list; list = s }
-        :: else ->
-#endif
-#ifdef FAULT_CLEAR_AFTER_SUMMARY
-            collect(s);
-            clear_pending(s, me);
-            settle(s)
-#else
-            clear_pending(s, me);
-#ifdef FAULT_LINK_AFTER_CLEAR
-            d_step { assert(held[s] == me); chain = link[s] };
-#endif
-            collect(s);
-            settle(s)
-#endif
-        fi;
-        atomic { s = 0; mine = 0 }
-    od
-}
-
 /* hak_heap_orphan_all without its first drain, which is the loop's. */
 inline orphan_all() {
 #ifdef FAULT_INBOX_BEFORE_ORPHANS
@@ -340,38 +362,44 @@ inline orphan_all() {
     :: s == SLABS -> break
     :: else ->
         if
-        :: owner[s] == h -> settle(s)
+        :: owner[s] == h -> settle(h, s)
         :: else
         fi;
         if
         :: owner[s] == h ->
-            owner[s] = NOBODY;
-            orphan[s] = 1
+            take_lock();
+            owner[s] = ORPHANS;
+            collect(ORPHANS, s);
+            settle(ORPHANS, s);
+            give_lock()
         :: else
         fi;
         s++
     od;
     s = 0;
 #ifndef FAULT_INBOX_BEFORE_ORPHANS
-    take_inbox(h, list, NIL)
+    take_inbox(h, list, NIL);
 #endif
+    notify();
+    drain_orphans()
 }
 
-#define MAY_ADOPT(z) orphan[z] -> orphan[z] = 0; s = z
-
+/* The lock is held: hak_heap_adopt. */
 inline adopt() {
-#ifdef FAULT_COLLECT_BEFORE_OWNER
-    adopting = 1;
-    collect(s);
-    adopting = 0;
-    owner[s] = h;
-#else
-    owner[s] = h;
-    collect(s);
-#endif
-    settle(s);
-    s = 0
+    drain(ORPHANS);
+    if
+    :: owner[s] == ORPHANS ->
+        owner[s] = h;
+        give_lock();
+        collect(h, s);
+        settle(h, s)
+    :: else -> give_lock() /* released by the drain */
+    fi;
+    s = 0;
+    drain_orphans()
 }
+
+#define MAY_ADOPT(z) locked == 0 && owner[z] == ORPHANS -> locked = 1; holds = 1; s = z
 
 #define MAY_BIND(z) binds > 0 && header[z] -> header[z] = 0; binds--; s = z
 
@@ -398,13 +426,13 @@ inline bind() {
 
 proctype Owner(byte h) {
     byte me = OWNER(h);
-    byte s, w, sum;
+    byte s, ds, cw, sum;
     byte list = NIL, slab = NIL, heap, head = NIL, at = NIL, first = NIL, last = NIL, chain = NIL;
     byte was;
-    bit mine, adopting;
+    bit mine, holds;
     do
-    :: inbox[h] != NIL -> drain(); notify()
-    :: atomic { MAY_END }; orphan_all(); notify()
+    :: inbox[h] != NIL -> drain(h); drain_orphans()
+    :: atomic { MAY_END }; orphan_all()
     :: atomic { MAY_ADOPT(0) }; adopt()
     :: atomic { MAY_BIND(0) }; bind()
     :: d_step { MAY_GIVE(0) }
@@ -438,14 +466,15 @@ inline check_end() {
     :: s == SLABS -> break
     :: bound[s] ->
         assert(pending[s] == found[s] && (found[s] || held[s] == NOBODY));
-        assert((owner[s] == NOBODY) == orphan[s]);
+        assert(owner[s] != NOBODY);
+        assert(owner[s] != ORPHANS || (remote[s] == 0 && home[s] != whole[s]) || whole[s] == 0);
         if
-        :: found[s] || orphan[s] ->
+        :: found[s] ->
             home[s] = home[s] | (remote[s] & WORD_BITS(0) & ((summary[s] & 1) * 255));
             home[s] = home[s] | (remote[s] & WORD_BITS(1) & ((summary[s] >> 1) * 255))
         :: else
         fi;
-        assert(home[s] == whole[s]);
+        assert(home[s] == whole[s] || owner[s] == ORPHANS);
         s++
     :: else ->
 #ifndef FAULT_RELEASE_UNHELD
@@ -460,7 +489,8 @@ init {
     bit found[SLABS];
     d_step {
         inbox[1] = NIL;
-        inbox[2] = NIL;
+        inbox[HEAPS] = NIL;
+        inbox[ORPHANS] = NIL;
         do
         :: s == SLABS -> break
         :: else ->
@@ -488,5 +518,5 @@ init {
         run Owner(2);
 #endif
     };
-    timeout -> d_step { assert(asleep == HEAPS); check_end() }
+    timeout -> d_step { assert(asleep == HEAPS && !locked && inbox[ORPHANS] == NIL); check_end() }
 }

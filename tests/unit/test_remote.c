@@ -100,21 +100,18 @@ static void what_is_in_the_senders_cache_is_not_home_yet(void **state) {
     assert_int_equal(hak_heap_drain(&owner), 1);
 }
 
-static void enough_frees_post_themselves(void **state) {
+static void the_sender_knows_the_bytes_that_it_has_not_posted(void **state) {
     (void)state;
     struct hak_slab *slab = make_full_slab(1);
-    size_t sent = 0;
-    sender.sender_frees = 0;
-    for (unsigned round = 0; sent < HAK_SENDER_FLUSH_FREES; round++) {
-        if (round > 0) slab = make_full_slab(1);
-        for (unsigned i = 0; i < slab->capacity && sent < HAK_SENDER_FLUSH_FREES; i++, sent++) {
-            send(&sender, slab, i);
-        }
+    assert_true(slab->capacity >= 100);
+    hak_remote_flush(&sender);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(sender.sender_bytes, i * slab->stride);
+        send(&sender, slab, i);
     }
-    for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
-        assert_int_equal(sender.senders[i].bytes, 0);
-    }
-    assert_int_equal(hak_heap_drain(&owner), sent);
+    hak_remote_flush(&sender);
+    assert_int_equal(sender.sender_bytes, 0);
+    assert_int_equal(hak_heap_drain(&owner), 100);
 }
 
 static void an_empty_inbox_drains_nothing(void **state) {
@@ -139,7 +136,7 @@ static void a_block_posted_twice_is_noted_as_double(void **state) {
     struct hak_slab *slab = make_full_slab(5);
     send(&sender, slab, 9);
     hak_remote_flush(&sender);
-    assert_int_equal(hak_remote_post(slab, 0, 1U << 9), 1U << 9);
+    assert_int_equal(hak_remote_post(&sender, slab, 0, 1U << 9), 1U << 9);
     send(&sender, slab, 9);
     hak_remote_flush(&sender);
     assert_ptr_equal(sender.misused, hak_slab_block(slab, 9));
@@ -210,13 +207,19 @@ static void a_late_senders_push_of_an_idle_slab_is_harmless(void **state) {
     assert_int_equal(atomic_load(&slab->pending), 0);
 }
 
-static void an_orphan_keeps_what_is_posted_until_it_is_adopted(void **state) {
+static bool is_orphan(const struct hak_slab *slab) {
+    return atomic_load(&slab->owner) == hak_heap_orphans();
+}
+
+static void an_orphan_takes_in_what_is_posted_to_it(void **state) {
     (void)state;
     struct hak_slab *slab = make_full_slab(10);
     hak_heap_orphan_all(&owner);
-    assert_null(atomic_load(&slab->owner));
+    assert_true(is_orphan(slab));
+    assert_false(hak_heap_adopt(&adopter, 10));
     send(&sender, slab, 5);
     hak_remote_flush(&sender);
+    assert_int_equal(slab->nfree, 1);
     assert_int_equal(atomic_load(&slab->pending), 0);
     assert_true(hak_heap_adopt(&adopter, 10));
     assert_ptr_equal(atomic_load(&slab->owner), &adopter);
@@ -224,12 +227,48 @@ static void an_orphan_keeps_what_is_posted_until_it_is_adopted(void **state) {
     assert_int_equal(hak_tagmap_tag(slab->span.base), adopter.tag | 10U << HAK_BIN_SHIFT);
 }
 
+static void who_empties_an_orphan_has_to_release_it(void **state) {
+    (void)state;
+    struct hak_slab *slab = make_full_slab(10);
+    hak_heap_orphan_all(&owner);
+    send_all(&sender, slab);
+    assert_ptr_equal(hak_heap_pop_emptied(&sender), slab);
+    assert_null(atomic_load(&slab->owner));
+    assert_false(hak_heap_adopt(&adopter, 10));
+    hak_spans_release(&slab->span);
+}
+
+static void an_orphan_that_a_thread_without_a_heap_empties_waits_for_its_release(void **state) {
+    (void)state;
+    struct hak_slab *slab = make_full_slab(10);
+    hak_heap_orphan_all(&owner);
+    for (unsigned word = 0; word < slab->words; word++) {
+        const uint64_t bits = hak_slab_carved_bits(slab, word);
+        if (bits != 0) assert_int_equal(hak_remote_post(NULL, slab, word, bits), 0);
+    }
+    assert_ptr_equal(hak_heap_pop_emptied_orphan(), slab);
+    assert_null(hak_heap_pop_emptied_orphan());
+    hak_spans_release(&slab->span);
+}
+
+static void an_orphan_with_blocks_never_carved_may_be_adopted(void **state) {
+    (void)state;
+    unsigned first;
+    struct hak_slab *slab = make_full_slab(11);
+    slab->carved--; /* as if one had never been */
+    hak_count_down(&owner.counts.active_bytes, slab->stride);
+    hak_heap_orphan_all(&owner);
+    assert_true(hak_heap_adopt(&adopter, 11));
+    assert_ptr_equal(hak_heap_fresh(&adopter, 11), slab);
+    assert_int_equal(hak_heap_carve(&adopter, slab, 5, &first), 1);
+}
+
 static void an_orphan_without_anything_to_give_is_not_adopted(void **state) {
     (void)state;
     struct hak_slab *slab = make_full_slab(11);
     hak_heap_orphan_all(&owner);
     assert_false(hak_heap_adopt(&adopter, 11));
-    assert_null(atomic_load(&slab->owner));
+    assert_true(is_orphan(slab));
 }
 
 static void an_orphan_that_is_notified_after_its_adoption_reaches_the_adopter(void **state) {
@@ -240,7 +279,7 @@ static void an_orphan_that_is_notified_after_its_adoption_reaches_the_adopter(vo
     assert_ptr_equal(atomic_exchange(&owner.inbox, NULL), slab); /* a sender's hand, stopped */
     hak_heap_orphan_all(&owner);
     assert_true(hak_heap_adopt(&adopter, 12));
-    assert_int_equal(hak_remote_post(slab, 0, 2), 0); /* pending is held: nobody is told */
+    assert_int_equal(hak_remote_post(&sender, slab, 0, 2), 0); /* pending is held: nobody is told */
     slab->link = NULL;
     hak_remote_notify(slab);
     assert_int_equal(hak_heap_drain(&adopter), 1);
@@ -255,7 +294,7 @@ static void a_slab_in_the_inbox_of_a_former_owner_is_handed_on(void **state) {
     atomic_exchange(&owner.inbox, NULL);
     hak_heap_orphan_all(&owner);
     assert_true(hak_heap_adopt(&adopter, 13));
-    assert_int_equal(hak_remote_post(slab, 0, 2), 0);
+    assert_int_equal(hak_remote_post(&sender, slab, 0, 2), 0);
     slab->link = NULL;
     atomic_store(&owner.inbox, slab);
     assert_int_equal(hak_heap_drain(&owner), 0);
@@ -350,7 +389,7 @@ int main(void) {
         remote_test(a_bound_slab_is_tagged_with_its_heap_and_class),
         remote_test(what_was_sent_comes_home_at_the_owners_drain),
         remote_test(what_is_in_the_senders_cache_is_not_home_yet),
-        remote_test(enough_frees_post_themselves),
+        remote_test(the_sender_knows_the_bytes_that_it_has_not_posted),
         remote_test(an_empty_inbox_drains_nothing),
         remote_test(a_block_sent_twice_in_a_row_is_noted_as_double),
         remote_test(a_block_posted_twice_is_noted_as_double),
@@ -358,7 +397,10 @@ int main(void) {
         remote_test(an_address_inside_a_block_is_not_added),
         remote_test(a_late_senders_mark_for_no_word_is_harmless),
         remote_test(a_late_senders_push_of_an_idle_slab_is_harmless),
-        remote_test(an_orphan_keeps_what_is_posted_until_it_is_adopted),
+        remote_test(an_orphan_takes_in_what_is_posted_to_it),
+        remote_test(who_empties_an_orphan_has_to_release_it),
+        remote_test(an_orphan_that_a_thread_without_a_heap_empties_waits_for_its_release),
+        remote_test(an_orphan_with_blocks_never_carved_may_be_adopted),
         remote_test(an_orphan_without_anything_to_give_is_not_adopted),
         remote_test(an_orphan_that_is_notified_after_its_adoption_reaches_the_adopter),
         remote_test(a_slab_in_the_inbox_of_a_former_owner_is_handed_on),
