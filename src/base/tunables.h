@@ -58,13 +58,19 @@
  * rounds of 10 s: so long after (ms), a purge of everything gives the free parts back once more. */
 #define HAK_PURGE_AGAIN_MS 10000u
 
-/* Visits of malloc's slow path from one look at the clock to the next, where they come fast. */
-#define HAK_PURGE_VISITS 32u
+/* Visits of malloc's slow path from one look at the clock to the next, where they come fast. A look
+ * takes 7 ns; a thread that turns slow makes so many calls before the next one. */
+#define HAK_PURGE_VISITS 8u
 /* A step of a purge gives back so large a part of what is idle, within bounds: its one system call
- * takes some 50 us a MiB, and a program that calls rarely shall still see its memory go in time. */
+ * takes some 50 us a MiB. */
 #define HAK_PURGE_STEPS          16u
 #define HAK_PURGE_STEP_BYTES_MIN ((size_t)2 << 20)
 #define HAK_PURGE_STEP_BYTES_MAX ((size_t)16 << 20)
+/* After a pause of so long (ms) a visit may give back all that is due, after a shorter one the same
+ * part of it; but no more bytes for each ms of the pause than the kernel takes in a fifth of it.
+ */
+#define HAK_PURGE_SPREAD_MS  250u
+#define HAK_PURGE_BYTES_A_MS ((size_t)4 << 20)
 /* A thread is watched for twice the age and this long (ms), which is longer than bigcache's; and
  * not at all where the age (ms) is this large, since its calls are slower meanwhile. */
 #define HAK_WATCH_MS     1500u

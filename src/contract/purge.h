@@ -8,7 +8,7 @@
  * it wants them (MADV_FREE), which is cheaper and does not show in the resident size.
  *
  * Nothing is given back inside free. A visit is a call of malloc on its slow path; each makes at
- * most one system call for it (front/purge.h).
+ * most one system call for it, or several after a pause (front/purge.h).
  */
 #ifndef HAK_CONTRACT_PURGE_H
 #define HAK_CONTRACT_PURGE_H

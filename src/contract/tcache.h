@@ -28,6 +28,7 @@ struct hak_tcache {
     uint32_t visits_gap;     /* what it was set to */
     uint32_t visits_fast;    /* visits since the clock last moved */
     bool is_busy;            /* they were too many to be watched, until it moves again */
+    bool has_due;            /* the last look found something to give back */
     uint64_t visited_ms;     /* the last look */
     uint64_t watched_ms;     /* since when the thread is watched */
     uint8_t watch_flushes;   /* times that its bins were emptied since then */

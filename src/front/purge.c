@@ -45,6 +45,42 @@ static size_t step(void) {
     return bytes > 0 ? bytes : hak_spans_purge(HAK_PURGE_SOME, bytes_max);
 }
 
+/* When the last visit of any thread was that counted the time since the one before. Relaxed: the
+ * one who moves it has that time to itself, and nothing else is read by it. */
+static _Atomic uint64_t paced_ms;
+
+/* Bytes that a visit may give back beyond one step: a share of what is idle that grows with the
+ * time since the last visit, all of it after SPREAD_MS. So memory goes as fast at two calls a
+ * second as at a million, and a visit takes no more than a part of the time since the last. */
+static size_t allowance(uint64_t now_ms) {
+    uint64_t before_ms = atomic_load_explicit(&paced_ms, memory_order_relaxed);
+    bool has_moved = before_ms != now_ms &&
+                     atomic_compare_exchange_strong_explicit(
+                         &paced_ms, &before_ms, now_ms, memory_order_relaxed, memory_order_relaxed);
+    if (!has_moved) return 0;
+    uint64_t gap_ms = now_ms - before_ms;
+    size_t idle = hak_spans_idle() + hak_large_idle();
+    if (gap_ms > HAK_PURGE_SPREAD_MS) gap_ms = HAK_PURGE_SPREAD_MS;
+    size_t share = idle / HAK_PURGE_SPREAD_MS * gap_ms;
+    size_t most = gap_ms * HAK_PURGE_BYTES_A_MS;
+    return share < most ? share : most;
+}
+
+/* One step, or as many as the time since the last allows. A step that finds nothing may have looked
+ * at a part of the superslabs only: two in a row have seen what there is. False when nothing was
+ * due. */
+static bool purge_due(uint64_t now_ms) {
+    size_t most = allowance(now_ms);
+    size_t bytes = step();
+    unsigned idle_steps = bytes == 0;
+    while (bytes < most && idle_steps < 2) {
+        size_t given = step();
+        idle_steps = given == 0 ? idle_steps + 1 : 0;
+        bytes += given;
+    }
+    return bytes > 0;
+}
+
 /* Halfway to the age, and when all that was idle has gone: what the thread's bins and spare slabs
  * hold back goes to the span source, to be given back with the rest. */
 static void let_go(struct hak_tcache *tc) {
@@ -52,14 +88,19 @@ static void let_go(struct hak_tcache *tc) {
     hak_thread_let_go(tc);
 }
 
-static void visit(struct hak_tcache *tc) {
-    uint64_t now_ms = hak_os_now_ms();
-    /* Where visits come fast the clock is looked at ever more rarely, until it has moved on. */
-    uint32_t gap = now_ms == tc->visited_ms ? 2 * tc->visits_gap : 1;
+/* Where visits come fast the clock is looked at more rarely, until it has moved on. */
+static void count_visit(struct hak_tcache *tc, bool has_ticked) {
+    uint32_t gap = has_ticked ? 1 : 2 * tc->visits_gap;
     tc->visits_gap = gap < HAK_PURGE_VISITS ? gap : HAK_PURGE_VISITS;
     tc->visits_left = tc->visits_gap;
-    tc->visits_fast = now_ms == tc->visited_ms ? tc->visits_fast + tc->visits_gap : 0;
-    if (now_ms != tc->visited_ms) tc->is_busy = false;
+    tc->visits_fast = has_ticked ? 0 : tc->visits_fast + tc->visits_gap;
+    if (has_ticked) tc->is_busy = false;
+}
+
+static void visit(struct hak_tcache *tc) {
+    uint64_t now_ms = hak_os_now_ms();
+    bool has_ticked = now_ms != tc->visited_ms;
+    count_visit(tc, has_ticked);
     tc->visited_ms = now_ms;
     if (hak_unlikely(hak_options.purge_thread)) hak_purge_start_thread();
     if (hak_thread_is_watched()) {
@@ -75,7 +116,8 @@ static void visit(struct hak_tcache *tc) {
     if (hak_unlikely(atomic_load_explicit(&hak_thread_may_reap, memory_order_relaxed))) {
         (void)hak_thread_reap();
     }
-    (void)step();
+    /* What was not due is not due before the clock moves. */
+    if (has_ticked || tc->has_due || hak_purge_policy.age_ms == 0) tc->has_due = purge_due(now_ms);
 }
 
 void hak_purge_visit_slow(struct hak_tcache *tc) {

@@ -2,10 +2,10 @@
 /*
  * purge.h: when the front asks the tiers to give memory back.
  *
- * malloc's slow path visits; a visit looks at the clock now and then and makes at most one step, of
- * at most one system call. free only notes that there is something to give back: then the thread is
- * watched (front/thread.h) until that is done. For programs that make no calls at all there is a
- * thread of our own, HAKMEM_PURGE_THREAD=1.
+ * malloc's slow path visits; a visit looks at the clock now and then and makes one step, of at most
+ * one system call, or several when the last was long ago. free only notes that there is something
+ * to give back: then the thread is watched (front/thread.h) until that is done. For programs that
+ * make no calls at all there is a thread of our own, HAKMEM_PURGE_THREAD=1.
  */
 #ifndef HAK_FRONT_PURGE_H
 #define HAK_FRONT_PURGE_H

@@ -487,6 +487,29 @@ static void what_is_old_goes_back_in_steps_of_one_system_call(void **state) {
     }
 }
 
+/* One slab comes and goes all the time, in the superslab of others that are free. */
+static void what_is_old_goes_back_though_a_neighbour_comes_and_goes(void **state) {
+    (void)state;
+    struct hak_span *spans[16];
+    for (size_t i = 0; i < COUNT_OF(spans); i++) {
+        spans[i] = acquire(HAK_SLAB_BYTES, HAK_SLAB_BYTES);
+        memset(spans[i]->base, 0xa5, spans[i]->bytes);
+    }
+    for (size_t i = 0; i < COUNT_OF(spans); i++) {
+        release(spans[i]);
+    }
+    for (unsigned tries = 0; hak_spans_idle() > HAK_SLAB_BYTES; tries++) {
+        assert_true(tries < TRIES);
+        const uint64_t from_ms = hak_os_now_ms();
+        while (hak_os_now_ms() - from_ms < age_ms) {
+            struct hak_span *span = acquire(HAK_SLAB_BYTES, HAK_SLAB_BYTES);
+            release(span);
+            hak_spans_purge(HAK_PURGE_SOME, SIZE_MAX);
+            hak_os_sleep_ms(1);
+        }
+    }
+}
+
 static void steps_end_when_no_more_is_idle_than_the_policy_keeps(void **state) {
     (void)state;
     hak_purge_policy.age_ms = 0;
@@ -709,6 +732,7 @@ int main(void) {
         from_nothing(purge_of_all_stops_near_the_bytes_asked_for),
         from_nothing(a_step_gives_nothing_back_that_is_younger_than_the_age),
         from_nothing(what_is_old_goes_back_in_steps_of_one_system_call),
+        from_nothing(what_is_old_goes_back_though_a_neighbour_comes_and_goes),
         from_nothing(steps_end_when_no_more_is_idle_than_the_policy_keeps),
         from_nothing(live_spans_are_not_idle),
         from_nothing(stats_count_what_is_mapped),

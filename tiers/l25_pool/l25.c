@@ -231,21 +231,24 @@ static size_t release_due(uint64_t now_ms, uint64_t age_ms) {
     return 0;
 }
 
-/* A step is one span. The span source may keep it, to give its pages back in its own time: then
- * nothing was given back here. */
+/* A step is all that is due, up to `bytes_max`, so that the span source has it in long runs. The
+ * span source may keep it, to give its pages back in its own time: then nothing was given back
+ * here. One that gives a span back at once has made the step's system call. */
 static size_t l25_purge(enum hak_purge how, size_t bytes_max) {
     if (hak_idle_of(&hak_idle.l25) == 0) return 0;
     uint64_t now_ms = hak_os_now_ms();
+    uint64_t age_ms = how == HAK_PURGE_SOME ? hak_purge_policy.age_ms : 0;
     size_t idle = hak_spans_idle();
-    size_t bytes = 0;
-    size_t step = 1;
-    if (how == HAK_PURGE_SOME) bytes = release_due(now_ms, hak_purge_policy.age_ms);
-    while (how == HAK_PURGE_ALL && step > 0 && bytes < bytes_max) {
-        step = release_due(now_ms, 0);
-        bytes += step;
+    size_t released = 0;
+    size_t given = 0;
+    size_t bytes = 1;
+    while (bytes > 0 && released < bytes_max && (how == HAK_PURGE_ALL || given == 0)) {
+        bytes = release_due(now_ms, age_ms);
+        released += bytes;
+        size_t more_idle = hak_spans_idle() - idle;
+        given = more_idle < released ? released - more_idle : 0;
     }
-    size_t more_idle = hak_spans_idle() - idle;
-    return more_idle < bytes ? bytes - more_idle : 0;
+    return given;
 }
 
 static void l25_stats(struct hak_stats *out) {

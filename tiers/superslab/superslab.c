@@ -28,7 +28,9 @@ struct superslab {
     uint32_t free;
     uint32_t dirty;    /* may hold something else than zeros */
     uint32_t resident; /* used since they were last given back */
+    uint32_t old;      /* free since `aged_ms`, and not used since then */
     uint64_t freed_ms; /* when a slab last became free */
+    uint64_t aged_ms;
     uint64_t asked_ms; /* since when what is not resident has not been given back once more */
 };
 
@@ -106,6 +108,7 @@ static void take_slabs(struct group *group, unsigned i, uint32_t mask) {
     hak_assert((ss->free & mask) == mask);
     count_idle(mask & ss->resident, false);
     ss->free &= ~mask;
+    ss->old &= ~mask;
     note_runs(group, i);
 }
 
@@ -286,11 +289,11 @@ static bool give_back(const struct superslab *ss, uint32_t run, bool *zeroed) {
     return hak_os_purge(base, (size_t)hak_bits_count(run) << HAK_SLAB_SHIFT, zeroed);
 }
 
-/* Gives the longest run of idle slabs back, not holding the lock meanwhile: while it is on the way
- * the run is nobody's. Returns its bytes. */
-static size_t purge_run(struct group *group, unsigned i) {
+/* Gives the longest run of these idle slabs back, not holding the lock meanwhile: while it is on
+ * the way the run is nobody's. Returns its bytes. */
+static size_t purge_run(struct group *group, unsigned i, uint32_t slabs) {
     struct superslab *ss = &group->superslabs[i];
-    uint32_t run = longest_run(ss->free & ss->resident);
+    uint32_t run = longest_run(slabs);
     bool zeroed = false;
     take_slabs(group, i, run);
     hak_lock_give(&groups.lock);
@@ -382,13 +385,29 @@ static size_t purge_all(size_t bytes_max) {
             }
             size_t given = 1;
             while ((ss->free & ss->resident) != 0 && given > 0) {
-                given = purge_run(group, i);
+                given = purge_run(group, i, ss->free & ss->resident);
                 bytes += given;
             }
             purge_again(group, i, now_ms);
         }
     }
     return bytes;
+}
+
+/* The idle slabs that have reached the age: all where none was freed for so long. Where slabs come
+ * and go, those that were free at a look an age ago and have not been used since; when these have
+ * gone, what is free now is noted for the next look. */
+static uint32_t due_slabs(struct superslab *ss, uint64_t now_ms) {
+    uint32_t idle = ss->free & ss->resident;
+    uint64_t age_ms = hak_purge_policy.age_ms;
+    if (idle == 0 || hak_purge_is_due(now_ms, ss->freed_ms, age_ms)) return idle;
+    if (!hak_purge_is_due(now_ms, ss->aged_ms, age_ms)) return 0;
+    uint32_t due = idle & ss->old;
+    if (due == 0) {
+        ss->old = ss->free;
+        ss->aged_ms = now_ms;
+    }
+    return due;
 }
 
 /* One step: looks at a few groups, from where the last step ended, for one superslab with something
@@ -401,12 +420,13 @@ static size_t purge_some(size_t bytes_max) {
         for (uint64_t left = group->mapped; left != 0; left &= left - 1) {
             unsigned i = hak_bits_lowest(left);
             struct superslab *ss = &group->superslabs[i];
-            if ((ss->free & ss->resident) == 0) continue;
-            if (!hak_purge_is_due(now_ms, ss->freed_ms, hak_purge_policy.age_ms)) continue;
-            if (ss->free == ALL_SLABS && groups.mapped > HAK_EMPTY_SUPERSLABS_KEPT) {
+            uint32_t due = due_slabs(ss, now_ms);
+            if (due == 0) continue;
+            if (is_unused(group, i, now_ms, hak_purge_policy.age_ms) &&
+                groups.mapped > HAK_EMPTY_SUPERSLABS_KEPT) {
                 return unmap_run(group, i, now_ms, bytes_max);
             }
-            return purge_run(group, i);
+            return purge_run(group, i, due);
         }
         groups.purged = group->next;
         if (groups.purged == NULL) break;
