@@ -71,13 +71,24 @@
  */
 #define HAK_PURGE_SPREAD_MS  250u
 #define HAK_PURGE_BYTES_A_MS ((size_t)4 << 20)
-/* A thread is watched for twice the age and this long (ms), which is longer than bigcache's; and
- * not at all where the age (ms) is this large, since its calls are slower meanwhile. */
-#define HAK_WATCH_MS     1500u
+/* A thread is watched for twice the age and this long (ms), since a span may reach the age in its
+ * tier and again in the span source; or, where big blocks are kept, so long that it includes
+ * bigcache's age. Not at all where the age (ms) is this large, since its calls are slower
+ * meanwhile.
+ */
+#define HAK_WATCH_MS     200u
+#define HAK_WATCH_BIG_MS 1500u
 #define HAK_WATCH_AGE_MS 5000u
-/* A watched thread that makes more calls than this between two ticks of the coarse clock (1 to 10
- * ms) is busy, and let go. */
-#define HAK_WATCH_BUSY 1024u
+/* A watched thread that makes more mallocs than this between two ticks of the coarse clock (1 to 10
+ * ms) is busy, and let go if so many of them came to the slow path by themselves. Visits that still
+ * find something to give back have it watched again, but not before this long (ms). */
+#define HAK_WATCH_BUSY     1024u
+#define HAK_WATCH_NATURAL  4u
+#define HAK_WATCH_AGAIN_MS 10u
+/* Nor before it was like that in so many ticks in a row. */
+#define HAK_WATCH_TICKS 4u
+/* Frees of a watched thread without a look by malloc, after which it looks at the clock itself. */
+#define HAK_WATCH_FREES 1024u
 /* A free of a watched thread looks at so many bins and sends so many blocks of one to their slabs.
  */
 #define HAK_WATCH_LOOKS 16u

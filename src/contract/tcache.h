@@ -27,10 +27,17 @@ struct hak_tcache {
     uint32_t visits_left;    /* front/purge.c: slow-path visits until the next look at the clock */
     uint32_t visits_gap;     /* what it was set to */
     uint32_t visits_fast;    /* visits since the clock last moved */
-    bool is_busy;            /* they were too many to be watched, until it moves again */
+    uint32_t visits_natural; /* of these, what came to a slow path of malloc by itself */
+    bool is_busy;            /* let go for the number of both, until the clock moves again */
+    uint8_t busy_ticks;      /* in a row, at the end of which it might have been let go */
     bool has_due;            /* the last look found something to give back */
     uint64_t visited_ms;     /* the last look */
+    bool is_watching;        /* the watch has begun, for the thread itself */
+    bool has_more;           /* it released something since the last look */
+    uint32_t watch_frees;    /* since the last look */
     uint64_t watched_ms;     /* since when the thread is watched */
+    uint64_t released_ms;    /* when it was seen last to have released something */
+    uint64_t let_go_ms;      /* when the last watch ended */
     uint8_t watch_flushes;   /* times that its bins were emptied since then */
     hak_class_t watch_hand;  /* the bin that is drained next; HAK_CLASSES: none is left */
     uint64_t

@@ -77,18 +77,23 @@ static void free_elsewhere(void *block) {
         }
         if (!free_large(block, span)) hak_misuse_double(block);
     }
-    struct hak_tcache *tc = hak_tls; /* a watched thread knows already */
-    if (tc->is_live) hak_purge_note(tc);
+    if (hak_tls_own != NULL) hak_purge_note(hak_tls_own);
+}
+
+static HAK_NOINLINE void free_cold(struct hak_tcache *tc) {
+    hak_heap_enter(&tc->heap);
+    hak_purge_drain_cold(tc);
+    hak_heap_leave(&tc->heap);
 }
 
 /* The fast path of a watched thread (thread.h). */
 static void free_watched(struct hak_tcache *tc, void *block) {
     uintptr_t slot = hak_tagmap_slot(block);
     uint32_t offset = slot < tc->slots ? hak_tagmap_tag(block) ^ tc->tag : UINT32_MAX;
+    hak_purge_count_free(tc);
     if (offset <= HAK_BIN_OFFSET_MAX) {
-        hak_heap_enter(&tc->heap);
-        bool is_cold = hak_purge_drain_cold(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT));
-        hak_heap_leave(&tc->heap);
+        bool is_cold = hak_purge_is_cold(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT));
+        if (hak_unlikely(is_cold)) free_cold(tc);
         bool is_pushed = !is_cold && hak_bin_push_at((char *)tc->bins, offset, block);
         if (!is_pushed) hak_free_overflow(block, tc, offset);
     } else if (hak_remote_add(&tc->heap, block)) {
@@ -106,7 +111,7 @@ void hak_free_slow(void *block) {
     }
     if (block == NULL) return;
     if (hak_unlikely(hak_thread_is_watched())) {
-        free_watched(hak_tls_watched, block);
+        free_watched(hak_tls_own, block);
     } else {
         free_elsewhere(block);
     }

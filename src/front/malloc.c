@@ -65,9 +65,10 @@ static void *malloc_span(size_t size, bool *zeroed) {
     if (hak_unlikely(tc == NULL)) {
         return alloc_large(hak_thread_current(), stride, HAK_ALIGN_BYTES, zeroed);
     }
-    hak_purge_visit_of(tc, cls);
+    if (hak_unlikely(hak_thread_is_watched())) hak_purge_visit_of(tc, cls);
     void *block = hak_bin_pop(&tc->bins[cls]);
     if (block != NULL) return block;
+    hak_purge_visit(tc);
     hak_supply_check_empty(tc, cls);
     hak_misuse_check(tc);
     block = alloc_large(tc, stride, HAK_ALIGN_BYTES, zeroed);
@@ -134,8 +135,20 @@ static void *malloc_big(size_t size) {
     return alloc_large(tc, size, HAK_ALIGN_BYTES, &zeroed);
 }
 
+/* The fast path of a watched thread (thread.h); NULL: take the long way. */
+HAK_INLINE void *malloc_watched(size_t size) {
+    struct hak_tcache *tc = hak_tls_own;
+    hak_class_t cls = hak_sizeclass_of(size);
+    hak_purge_visit_of(tc, cls);
+    return hak_bin_pop(&tc->bins[cls]);
+}
+
 void *hak_malloc_slow(size_t size) {
     bool zeroed;
+    if (hak_unlikely(hak_thread_is_watched()) && size <= HAK_BINNED_MAX) {
+        void *block = malloc_watched(size);
+        if (hak_likely(block != NULL)) return block;
+    }
     if (size > HAK_BINNED_MAX) {
         hak_call_site = __builtin_return_address(0);
         void *big = malloc_big(size);

@@ -31,11 +31,6 @@ static bool has_excess(void) {
     return hak_spans_idle() + hak_large_idle() > hak_purge_policy.keep_bytes;
 }
 
-/* A watch ends when all that is to go back should have gone: the rest is younger, or used again. */
-static uint64_t watch_ms(void) {
-    return 2 * hak_purge_policy.age_ms + HAK_WATCH_MS;
-}
-
 /* At most one system call, for a share of what is idle; returns the bytes given back. */
 static size_t step(void) {
     size_t bytes_max = hak_spans_idle() / HAK_PURGE_STEPS;
@@ -81,6 +76,34 @@ static bool purge_due(uint64_t now_ms) {
     return bytes > 0;
 }
 
+static void begin_watch(struct hak_tcache *tc, uint64_t now_ms) {
+    if (hak_purge_policy.age_ms > HAK_WATCH_AGE_MS) return; /* "never": natural visits will do */
+    tc->watched_ms = now_ms;
+    tc->released_ms = now_ms;
+    tc->has_more = false;
+    tc->watch_flushes = 0;
+    tc->watch_frees = 0;
+    tc->watch_hand = 0;
+    memset(tc->watch_used, 0, sizeof tc->watch_used);
+    tc->visits_left = 1;
+    tc->visits_fast = 0; /* what it did before, in the same tick, does not make it busy */
+    tc->visits_natural = 0;
+    hak_thread_watch(tc);
+}
+
+/* What was released goes through the tiers, and is old then: the rest is younger, of another
+ * thread, or used again. */
+static bool is_over(const struct hak_tcache *tc, uint64_t now_ms) {
+    uint64_t more_ms = hak_idle_of(&hak_idle.big) > 0 ? HAK_WATCH_BIG_MS : HAK_WATCH_MS;
+    uint64_t watch_ms = 2 * hak_purge_policy.age_ms + more_ms;
+    return !tc->has_due && hak_purge_is_due(now_ms, tc->released_ms, watch_ms);
+}
+
+static void end_watch(struct hak_tcache *tc, uint64_t now_ms) {
+    tc->let_go_ms = now_ms;
+    hak_thread_unwatch();
+}
+
 /* Halfway to the age, and when all that was idle has gone: what the thread's bins and spare slabs
  * hold back goes to the span source, to be given back with the rest. */
 static void let_go(struct hak_tcache *tc) {
@@ -88,13 +111,47 @@ static void let_go(struct hak_tcache *tc) {
     hak_thread_let_go(tc);
 }
 
+/* A thread that calls so often would be slowed down. If its calls come to malloc's slow path by
+ * themselves, they will go on to do so, and that is enough. If its bins serve them, nobody might
+ * look again: then it stays watched until all is over. */
+static bool is_busy(const struct hak_tcache *tc) {
+    return tc->busy_ticks >= HAK_WATCH_TICKS && tc->visits_fast > HAK_WATCH_BUSY &&
+           tc->visits_natural >= HAK_WATCH_NATURAL;
+}
+
+/* A tick of the clock is over that the thread was watched in. After a burst, after a flush and in a
+ * new phase of the program its bins run empty until they hold what it uses from now on, which is no
+ * sign of more: only several ticks in a row are. */
+static void count_tick(struct hak_tcache *tc) {
+    if (tc->visits_fast <= HAK_WATCH_BUSY) return;
+    if (tc->visits_natural < HAK_WATCH_NATURAL) {
+        tc->busy_ticks = 0;
+    } else if (tc->busy_ticks < HAK_WATCH_TICKS) {
+        tc->busy_ticks++;
+    }
+}
+
+static void watch(struct hak_tcache *tc, uint64_t now_ms) {
+    if (tc->has_more) tc->released_ms = now_ms;
+    tc->has_more = false;
+    tc->watch_frees = 0;
+    bool is_half = hak_purge_is_due(now_ms, tc->watched_ms, hak_purge_policy.age_ms / 2);
+    if (tc->watch_flushes == 0 && is_half) let_go(tc);
+    if (tc->watch_flushes == 1 && !has_excess()) let_go(tc);
+    tc->is_busy = is_busy(tc);
+    if (tc->is_busy || !has_excess() || is_over(tc, now_ms)) end_watch(tc, now_ms);
+}
+
 /* Where visits come fast the clock is looked at more rarely, until it has moved on. */
 static void count_visit(struct hak_tcache *tc, bool has_ticked) {
     uint32_t gap = has_ticked ? 1 : 2 * tc->visits_gap;
     tc->visits_gap = gap < HAK_PURGE_VISITS ? gap : HAK_PURGE_VISITS;
     tc->visits_left = tc->visits_gap;
+    if (has_ticked && hak_thread_is_watched()) count_tick(tc);
     tc->visits_fast = has_ticked ? 0 : tc->visits_fast + tc->visits_gap;
-    if (has_ticked) tc->is_busy = false;
+    if (!has_ticked) return;
+    tc->visits_natural = 0;
+    tc->is_busy = false;
 }
 
 static void visit(struct hak_tcache *tc) {
@@ -103,21 +160,17 @@ static void visit(struct hak_tcache *tc) {
     count_visit(tc, has_ticked);
     tc->visited_ms = now_ms;
     if (hak_unlikely(hak_options.purge_thread)) hak_purge_start_thread();
-    if (hak_thread_is_watched()) {
-        bool is_half = hak_purge_is_due(now_ms, tc->watched_ms, hak_purge_policy.age_ms / 2);
-        if (tc->watch_flushes == 0 && is_half) let_go(tc);
-        if (tc->watch_flushes == 1 && !has_excess()) let_go(tc);
-        bool is_over = hak_purge_is_due(now_ms, tc->watched_ms, watch_ms());
-        /* A thread that calls so often would be slowed down. Sooner or later its cache misses, and
-         * then it visits, or releases more, and is watched again. */
-        tc->is_busy = tc->visits_fast > HAK_WATCH_BUSY;
-        if (is_over || tc->is_busy || !has_excess()) hak_thread_unwatch();
-    }
     if (hak_unlikely(atomic_load_explicit(&hak_thread_may_reap, memory_order_relaxed))) {
         (void)hak_thread_reap();
     }
     /* What was not due is not due before the clock moves. */
     if (has_ticked || tc->has_due || hak_purge_policy.age_ms == 0) tc->has_due = purge_due(now_ms);
+    if (hak_thread_is_watched()) {
+        watch(tc, now_ms);
+    } else if (has_ticked && has_excess() &&
+               hak_purge_is_due(now_ms, tc->let_go_ms, HAK_WATCH_AGAIN_MS)) {
+        begin_watch(tc, now_ms); /* it may have become one whose bins serve all its calls */
+    }
 }
 
 void hak_purge_visit_slow(struct hak_tcache *tc) {
@@ -126,41 +179,31 @@ void hak_purge_visit_slow(struct hak_tcache *tc) {
     hak_heap_leave(&tc->heap);
 }
 
-static bool is_cold(const struct hak_tcache *tc, hak_class_t cls) {
-    return (tc->watch_used[cls >> HAK_WORD_SHIFT] & hak_slab_bit(cls)) == 0;
+void hak_purge_look(struct hak_tcache *tc) {
+    uint64_t now_ms = hak_os_now_ms();
+    tc->watch_frees = 0;
+    tc->has_due = false; /* it gives nothing back itself */
+    if (!has_excess() || is_over(tc, now_ms)) end_watch(tc, now_ms);
 }
 
-void hak_purge_visit_of(struct hak_tcache *tc, hak_class_t cls) {
-    tc->watch_used[cls >> HAK_WORD_SHIFT] |= hak_slab_bit(cls);
-    hak_purge_visit(tc);
-}
-
-bool hak_purge_drain_cold(struct hak_tcache *tc, hak_class_t cls) {
-    if (!is_cold(tc, cls)) return false;
+void hak_purge_drain_cold(struct hak_tcache *tc) {
     /* One pass is enough: nothing enters the bin of a class while that is cold. */
     for (unsigned looks = 0; looks < HAK_WATCH_LOOKS && tc->watch_hand < HAK_CLASSES; looks++) {
         hak_class_t hand = tc->watch_hand;
         unsigned count = hak_bin_count(&tc->bins[hand]);
-        if (count > 0 && is_cold(tc, hand)) {
+        if (count > 0 && hak_purge_is_cold(tc, hand)) {
             hak_bins_flush(tc, hand, count < HAK_WATCH_DRAIN ? 0 : count - HAK_WATCH_DRAIN);
-            break;
+            return;
         }
         tc->watch_hand++;
     }
-    return true;
 }
 
 void hak_purge_note(struct hak_tcache *tc) {
     tc->heap.has_released = false;
+    tc->has_more = true;
     if (hak_thread_is_watched() || tc->is_busy || !has_excess()) return;
-    if (hak_purge_policy.age_ms > HAK_WATCH_AGE_MS) return; /* "never": natural visits will do */
-    tc->watched_ms = hak_os_now_ms();
-    tc->watch_flushes = 0;
-    tc->watch_hand = 0;
-    memset(tc->watch_used, 0, sizeof tc->watch_used);
-    tc->visits_left = 1;
-    tc->visits_fast = 0; /* what it did before, in the same tick, does not make it busy */
-    hak_thread_watch(tc);
+    begin_watch(tc, hak_os_now_ms());
 }
 
 /* Never allocates, so that it has no cache of its own. */

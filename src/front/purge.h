@@ -14,16 +14,31 @@
 
 HAK_NOINLINE void hak_purge_visit_slow(struct hak_tcache *tc);
 
+/* A call of malloc that its bin did not serve. */
 HAK_INLINE void hak_purge_visit(struct hak_tcache *tc) {
+    tc->visits_natural++;
     if (hak_unlikely(--tc->visits_left == 0)) hak_purge_visit_slow(tc);
 }
 
-/* A watched thread's malloc of a class; and its free: true where the class has not been asked for
- * since the watch began, when the block should go to its slab, and a few blocks of such a class's
- * bin were sent ahead. So a burst that is freed leaves bins that hold no slabs back, even if the
- * thread makes no call afterwards. */
-void hak_purge_visit_of(struct hak_tcache *tc, hak_class_t cls);
-bool hak_purge_drain_cold(struct hak_tcache *tc, hak_class_t cls);
+/* A watched thread's malloc of a class; and its free: cold is a class that has not been asked for
+ * since the watch began. Such a block goes to its slab, and takes a few blocks of such a class's
+ * bin along. So a burst that is freed leaves bins that hold no slabs back, even if the thread makes
+ * no call afterwards. */
+HAK_INLINE void hak_purge_visit_of(struct hak_tcache *tc, hak_class_t cls) {
+    tc->watch_used[cls >> HAK_WORD_SHIFT] |= hak_slab_bit(cls);
+    if (hak_unlikely(--tc->visits_left == 0)) hak_purge_visit_slow(tc);
+}
+HAK_INLINE bool hak_purge_is_cold(const struct hak_tcache *tc, hak_class_t cls) {
+    return (tc->watch_used[cls >> HAK_WORD_SHIFT] & hak_slab_bit(cls)) == 0;
+}
+void hak_purge_drain_cold(struct hak_tcache *tc);
+
+/* A watched thread that frees and does not call malloc looks at the clock now and then as well,
+ * only to see whether its watch is over. */
+HAK_NOINLINE void hak_purge_look(struct hak_tcache *tc);
+HAK_INLINE void hak_purge_count_free(struct hak_tcache *tc) {
+    if (hak_unlikely(++tc->watch_frees >= HAK_WATCH_FREES)) hak_purge_look(tc);
+}
 
 /* After spans or big blocks were released. */
 void hak_purge_note(struct hak_tcache *tc);

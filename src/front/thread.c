@@ -33,13 +33,13 @@ static struct hak_tcache ended = {
     .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
 };
 
-static struct hak_tcache watched = {
+struct hak_tcache hak_thread_watched = {
     .bins = {EMPTY_BINS},
     .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
 };
 
 HAK_TLS struct hak_tcache *hak_tls = &not_started;
-HAK_TLS struct hak_tcache *hak_tls_watched;
+HAK_TLS struct hak_tcache *hak_tls_own;
 
 static struct {
     struct hak_lock lock;
@@ -164,7 +164,7 @@ static void retire(struct hak_tcache *tc) {
 static void at_thread_exit(void *arg) {
     struct hak_tcache *tc = arg;
     hak_tls = &ended;
-    hak_tls_watched = NULL;
+    hak_tls_own = NULL;
     retire(tc);
 }
 
@@ -175,12 +175,13 @@ static void make_key(void) {
 }
 
 struct hak_tcache *hak_thread_cache(void) {
-    struct hak_tcache *tc = hak_tls;
-    if (hak_likely(tc->is_live != 0)) return tc;
-    if (hak_thread_is_watched()) return hak_tls_watched;
-    if (tc == &ended || !hak_init()) return NULL;
+    struct hak_tcache *tc = hak_tls_own;
+    if (hak_likely(tc != NULL)) return tc;
+    if (hak_tls == &ended || !hak_init()) return NULL;
     tc = acquire();
     if (tc == NULL) return NULL;
+    tc->is_watching = false;
+    hak_tls_own = tc;
     hak_tls = tc;
     make_key();
     if (threads.has_key) pthread_setspecific(threads.key, tc);
@@ -189,15 +190,15 @@ struct hak_tcache *hak_thread_cache(void) {
 }
 
 void hak_thread_watch(struct hak_tcache *tc) {
-    if (hak_tls != tc) return;
-    hak_tls_watched = tc;
-    hak_tls = &watched;
+    if (hak_tls_own != tc) return;
+    tc->is_watching = true;
+    hak_tls = &hak_thread_watched;
 }
 
 void hak_thread_unwatch(void) {
-    if (!hak_thread_is_watched()) return;
-    hak_tls = hak_tls_watched;
-    hak_tls_watched = NULL;
+    if (hak_tls_own == NULL) return;
+    hak_tls_own->is_watching = false;
+    hak_tls = hak_tls_own;
 }
 
 void *hak_thread_uncached_alloc(hak_class_t cls) {
@@ -243,7 +244,7 @@ bool hak_thread_after_fork(void) {
     bool in_disorder = atomic_load(&hak_thread_uncached_steps) != 0;
     if (in_disorder) atomic_store(&hak_thread_uncached_steps, 0);
     if (!threads.had_two) return in_disorder;
-    struct hak_tcache *own = hak_tls->is_live ? hak_tls : NULL;
+    struct hak_tcache *own = hak_tls_own;
     uint32_t before = threads.forks++;
     keep_own(own);
     for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {

@@ -13,16 +13,19 @@
 
 extern HAK_TLS struct hak_tcache *hak_tls;
 
-/* A thread that has given memory back, more than the policy keeps, is watched: hak_tls points at a
- * third empty cache and its own stands here, so that each of its calls takes the slow path, which
- * looks at the clock and gives the memory back when it is due (front/purge.h). NULL otherwise. */
-extern HAK_TLS struct hak_tcache *hak_tls_watched;
+/* The thread's own live cache, from its first call to its end; NULL before and after. */
+extern HAK_TLS struct hak_tcache *hak_tls_own;
+
+/* While there is free memory to give back, more than the policy keeps, a thread may be watched:
+ * hak_tls points at this third empty cache, so that each of its calls takes a slow path, which
+ * serves it from its own cache and looks at the clock (front/purge.h). */
+extern struct hak_tcache hak_thread_watched;
 
 /* This thread's live cache, started if need be; NULL when the thread has ended or memory is out. */
 struct hak_tcache *hak_thread_cache(void);
 
 HAK_INLINE bool hak_thread_is_watched(void) {
-    return hak_tls_watched != NULL;
+    return hak_tls == &hak_thread_watched;
 }
 
 void hak_thread_watch(struct hak_tcache *tc);
@@ -30,7 +33,7 @@ void hak_thread_unwatch(void);
 
 /* As hak_thread_cache, but starts nothing: an empty cache where there is none. */
 HAK_INLINE struct hak_tcache *hak_thread_current(void) {
-    return hak_unlikely(hak_tls_watched != NULL) ? hak_tls_watched : hak_tls;
+    return hak_likely(hak_tls_own != NULL) ? hak_tls_own : hak_tls;
 }
 
 /* Refreshes the thread's copy of the map's length: after each step that may have given it a block
