@@ -31,8 +31,8 @@
 /* Bytes that one refill takes at most, so that large classes are not hoarded. */
 #define HAK_REFILL_BYTES_MAX ((uint32_t)16 * 1024)
 
-/* A sender's cache of remote frees: entries (a power of two), and the bytes freed after which all of
- * them are posted, so that none waits for long, and a thread that sleeps holds little back. */
+/* A sender's cache of remote frees: entries (a power of two), and the bytes freed after which all
+ * are posted, so that none waits for long, and a thread that sleeps holds little back. */
 #define HAK_SENDER_SHIFT   4
 #define HAK_SENDER_ENTRIES (1u << HAK_SENDER_SHIFT)
 /* Addresses this close share an entry: a word of 64 blocks of 64 bytes. */

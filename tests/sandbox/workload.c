@@ -122,7 +122,7 @@ static void pauses(void) {
 
 int main(int argc, char **argv) {
     const char *last = argc > 1 ? argv[1] : "";
-    alarm(100);
+    alarm(600); /* strace takes 10 s, on a busy machine more than 100 s */
     every_tier();
     zeroed_blocks();
     exchanging_threads();
