@@ -50,6 +50,9 @@ static void audit_slab(struct audit *audit, const struct hak_slab *slab) {
         }
     }
     if (nfree != slab->nfree) breach(audit, "nfree counts the free bits", slab, slab->nfree, nfree);
+    if (!hak_slab_is_purged_right(slab)) {
+        breach(audit, "no block in use lies on a page given back", slab, 0, 1);
+    }
     if (both != 0) breach(audit, "a block is free or remote, not both", slab, 0, both);
     if (slab->carved > slab->capacity || slab->nfree > slab->carved) {
         breach(audit, "nfree <= carved <= capacity", slab, slab->capacity, slab->carved);

@@ -86,6 +86,7 @@ HAK_EXPORT size_t hak_purge(void) {
     hak_thread_let_go(tc);
     size_t bytes = hak_large_purge(HAK_PURGE_ALL, SIZE_MAX);
     bytes += hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX);
+    bytes += hak_heap_purge(&tc->heap) + hak_heap_purge_orphans();
     hak_heap_leave(&tc->heap);
     return bytes;
 }

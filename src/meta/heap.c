@@ -319,6 +319,22 @@ struct hak_slab *hak_heap_pop_emptied(struct hak_heap *heap) {
     return slab;
 }
 
+size_t hak_heap_purge(struct hak_heap *heap) {
+    size_t bytes = 0;
+    for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
+        for (struct hak_slab *slab = heap->classes[cls].all; slab != NULL; slab = slab->all_next)
+            bytes += hak_slab_purge(slab);
+    }
+    return bytes;
+}
+
+size_t hak_heap_purge_orphans(void) {
+    hak_lock_take(&orphans.lock);
+    size_t bytes = hak_heap_purge(&orphans.heap);
+    hak_lock_give(&orphans.lock);
+    return bytes;
+}
+
 struct hak_slab *hak_heap_pop_emptied_orphan(void) {
     hak_lock_take(&orphans.lock);
     struct hak_slab *slab = hak_heap_pop_emptied(&orphans.heap);

@@ -132,6 +132,11 @@ bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls);
  * of whatever class; without one, they wait for a call with one. After every post to an orphan. */
 void hak_heap_drain_orphans(struct hak_heap *heap);
 
+/* Gives back the pages of the heap's slabs that no block in use lies on; returns their bytes. The
+ * owner, in a step; and the same of the orphans, under their lock. */
+size_t hak_heap_purge(struct hak_heap *heap);
+size_t hak_heap_purge_orphans(void);
+
 /* Slabs kept though nothing of them is in use are emptied too. */
 void hak_heap_empty_spares(struct hak_heap *heap);
 

@@ -8,6 +8,7 @@
 #include "src/base/check.h"
 #include "src/base/tunables.h"
 #include "src/meta/arena.h"
+#include "src/os/os.h"
 
 #include <string.h>
 
@@ -17,9 +18,25 @@ size_t hak_slab_span_bytes(hak_class_t cls) {
     return (size_t)1 << hak_log2_up(want);
 }
 
+#define PAGE_WORDS (HAK_SPAN_BYTES_MAX / HAK_PAGE_BYTES_DEFAULT / HAK_WORD_BITS)
+_Static_assert(PAGE_WORDS * sizeof(uint64_t) <= HAK_LINE_BYTES, "the pages' bits are one line");
+
 static size_t bitmap_bytes(unsigned words) {
     /* Each bitmap begins a line, so that senders and owner write different ones. */
-    return 2 * hak_round_up(words * sizeof(uint64_t), HAK_LINE_BYTES);
+    return 2 * hak_round_up(words * sizeof(uint64_t), HAK_LINE_BYTES) + HAK_LINE_BYTES;
+}
+
+static uint64_t *purged_bits(const struct hak_slab *slab) {
+    return slab->free_bits + 2 * (size_t)slab->words;
+}
+
+/* Blocks `first` to `last` are handed out. */
+static HAK_NOINLINE void use_pages(struct hak_slab *slab, unsigned first, unsigned last) {
+    size_t page_bytes = hak_os_page_bytes();
+    size_t page = (size_t)first * slab->stride / page_bytes;
+    size_t end = ((size_t)(last + 1) * slab->stride - 1) / page_bytes;
+    for (; page <= end; page++)
+        purged_bits(slab)[page >> HAK_WORD_SHIFT] &= ~hak_slab_bit((unsigned)page);
 }
 
 static unsigned words_of(size_t capacity) {
@@ -45,6 +62,7 @@ bool hak_slab_bind(struct hak_slab *slab, hak_class_t cls) {
     slab->carved = 0;
     slab->low_word = 0;
     slab->is_listed = false;
+    slab->has_purged = false;
     return true;
 }
 
@@ -92,6 +110,10 @@ uint64_t hak_slab_take_word(struct hak_slab *slab, unsigned want, unsigned *firs
     slab->nfree = (uint16_t)(slab->nfree - count);
     slab->low_word = (uint8_t)word;
     *first_index = word << HAK_WORD_SHIFT;
+    if (hak_unlikely(slab->has_purged)) {
+        unsigned last = HAK_WORD_BITS - 1 - (unsigned)__builtin_clzll(bits);
+        use_pages(slab, *first_index + hak_bits_lowest(bits), *first_index + last);
+    }
     return bits;
 }
 
@@ -100,6 +122,9 @@ unsigned hak_slab_carve(struct hak_slab *slab, unsigned want, unsigned *first_in
     unsigned count = want < left ? want : left;
     *first_index = slab->carved;
     slab->carved = (uint16_t)(slab->carved + count);
+    if (hak_unlikely(slab->has_purged) && count > 0) {
+        use_pages(slab, *first_index, *first_index + count - 1);
+    }
     return count;
 }
 
@@ -142,4 +167,59 @@ void hak_slab_reset(struct hak_slab *slab) {
     slab->carved = 0;
     slab->low_word = 0;
     slab->span.zeroed = false;
+}
+
+/* Whether block `index` is free at home, or was never carved and may hold old data. */
+static bool is_unused(const struct hak_slab *slab, unsigned index) {
+    if (index >= slab->carved) return !slab->span.zeroed;
+    return (slab->free_bits[index >> HAK_WORD_SHIFT] & hak_slab_bit(index)) != 0;
+}
+
+/* Whether no block that lies on the page is in use; behind the last block lies nothing. */
+static bool is_page_unused(const struct hak_slab *slab, size_t page, size_t page_bytes) {
+    unsigned index = (unsigned)(page * page_bytes / slab->stride);
+    size_t end = (page + 1) * page_bytes;
+    for (; index < slab->capacity && (size_t)index * slab->stride < end; index++) {
+        if (!is_unused(slab, index)) return false;
+    }
+    return true;
+}
+
+static bool is_page_purged(const struct hak_slab *slab, size_t page) {
+    return (purged_bits(slab)[page >> HAK_WORD_SHIFT] & hak_slab_bit((unsigned)page)) != 0;
+}
+
+bool hak_slab_is_purged_right(const struct hak_slab *slab) {
+    size_t page_bytes = hak_os_page_bytes();
+    size_t pages = slab->has_purged ? slab->span.bytes / page_bytes : 0;
+    for (size_t page = 0; page < pages; page++) {
+        if (is_page_purged(slab, page) && !is_page_unused(slab, page, page_bytes)) return false;
+    }
+    return true;
+}
+
+size_t hak_slab_purge(struct hak_slab *slab) {
+    size_t page_bytes = hak_os_page_bytes();
+    size_t pages = slab->span.bytes / page_bytes;
+    size_t bytes = 0;
+    if (pages > PAGE_WORDS * HAK_WORD_BITS) return 0;
+    for (size_t page = 0; page < pages;) {
+        size_t end = page;
+        while (end < pages && !is_page_purged(slab, end) && is_page_unused(slab, end, page_bytes)) {
+            purged_bits(slab)[end >> HAK_WORD_SHIFT] |= hak_slab_bit((unsigned)end);
+            end++;
+        }
+        if (end == page) {
+            page++;
+            continue;
+        }
+        bool zeroed;
+        slab->has_purged =
+            true; /* even if refused, as locked pages are: it is not tried for ever */
+        bool done =
+            hak_os_purge(slab->span.base + page * page_bytes, (end - page) * page_bytes, &zeroed);
+        if (done) bytes += (end - page) * page_bytes;
+        page = end;
+    }
+    return bytes;
 }

@@ -40,6 +40,7 @@ struct hak_slab {
     uint16_t carved;  /* blocks that were ever handed out since the slab was last whole */
     uint8_t low_word; /* no free bit lies in a word before it */
     bool is_listed;   /* on its class's list of slabs with free bits */
+    bool has_purged;  /* some of its pages were given back and not used since */
 
     /* Shared line. owner, summary and pending are sequentially consistent (remote.c says why). */
     HAK_ALIGNED(HAK_LINE_BYTES) _Atomic(struct hak_heap *) owner; /* NULL: orphan, or no slab */
@@ -73,7 +74,8 @@ HAK_INLINE struct hak_slab *hak_slab_of_span(struct hak_span *span) {
     return (struct hak_slab *)(void *)span;
 }
 
-/* Remote bits follow the free bits; post with fetch_or, collect with exchange. */
+/* Remote bits follow the free bits, post with fetch_or, collect with exchange; then a bit for each
+ * page of the slab that was given back. */
 HAK_INLINE _Atomic uint64_t *hak_slab_remote_word(const struct hak_slab *slab, unsigned word) {
     return (_Atomic uint64_t *)(void *)slab->free_bits + slab->words + word;
 }
@@ -129,6 +131,13 @@ void hak_slab_recount(struct hak_slab *slab);
 
 /* Owner: a wholly free slab becomes uncarved again. */
 void hak_slab_reset(struct hak_slab *slab);
+
+/* Owner: gives the pages back that hold no part of a block in use, nor one in a bin; returns their
+ * bytes. A page is not given back again before a block on it has been handed out. */
+size_t hak_slab_purge(struct hak_slab *slab);
+
+/* Whether no block in use lies on a page that was given back: for the audit. */
+bool hak_slab_is_purged_right(const struct hak_slab *slab);
 
 HAK_INLINE bool hak_slab_is_empty(const struct hak_slab *slab) {
     return slab->nfree == slab->carved;

@@ -294,6 +294,21 @@ static void a_wrong_sum_of_orphans_is_found(void **state) {
     assert_true(hak_check());
 }
 
+static void a_page_given_back_under_a_live_block_is_found(void **state) {
+    (void)state;
+    uint64_t *purged = scene.slab->free_bits + 2 * (size_t)scene.slab->words;
+    const size_t page = scene.live * (size_t)scene.slab->stride / hak_os_page_bytes();
+    const bool had_purged = scene.slab->has_purged;
+    const uint64_t before = purged[page / HAK_WORD_BITS];
+    scene.slab->has_purged = true;
+    purged[page / HAK_WORD_BITS] |= (uint64_t)1 << page % HAK_WORD_BITS;
+    const bool holds = hak_check();
+    scene.slab->has_purged = had_purged;
+    purged[page / HAK_WORD_BITS] = before;
+    assert_false(holds);
+    assert_true(hak_check());
+}
+
 static void a_slab_with_another_owner_than_its_list_is_found(void **state) {
     (void)state;
     atomic_store(&scene.slab->owner, NULL);
@@ -336,6 +351,7 @@ int main(void) {
         planted(a_wrong_sum_of_active_blocks_is_found),
         planted(a_wrong_count_of_blocks_that_move_is_found),
         planted(a_wrong_sum_of_orphans_is_found),
+        planted(a_page_given_back_under_a_live_block_is_found),
         planted(a_slab_with_another_owner_than_its_list_is_found),
         planted(a_slab_that_the_tag_map_has_lost_is_found),
     };
