@@ -25,6 +25,11 @@ void hak_supply_post(struct hak_heap *heap) {
     hak_supply_release_emptied(heap);
 }
 
+void hak_supply_drain_orphans(struct hak_heap *heap) {
+    hak_heap_drain_orphans(heap);
+    if (heap->emptied != NULL) hak_supply_release_emptied(heap);
+}
+
 bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls) {
     bool is_adopted = hak_heap_adopt(heap, cls);
     if (heap->emptied != NULL) hak_supply_release_emptied(heap);

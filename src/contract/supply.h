@@ -35,6 +35,9 @@ void hak_supply_drain(struct hak_tcache *tc);
 /* Posts the heap's own remote frees, and releases the orphans that this empties. */
 void hak_supply_post(struct hak_heap *heap);
 
+/* Takes in what was posted to orphans, and releases those that this empties. */
+void hak_supply_drain_orphans(struct hak_heap *heap);
+
 /* Slabs that became wholly free go back to the span source. */
 void hak_supply_release_emptied(struct hak_heap *heap);
 

@@ -47,7 +47,8 @@ static void free_remote(struct hak_slab *slab, void *block) {
     unsigned index = hak_slab_index(slab, block);
     uint64_t bit = hak_slab_bit(index);
     hak_thread_enter(hak_tls);
-    bool was_free = hak_remote_post(NULL, slab, index >> HAK_WORD_SHIFT, bit) != 0;
+    bool was_free = hak_remote_post(slab, index >> HAK_WORD_SHIFT, bit) != 0;
+    hak_heap_drain_orphans(NULL);
     while ((slab = hak_heap_pop_emptied_orphan()) != NULL)
         hak_spans_release(&slab->span);
     hak_thread_leave(hak_tls);

@@ -6,6 +6,7 @@
 
 #include "src/contract/purge.h"
 #include "src/contract/slots.h"
+#include "src/contract/supply.h"
 #include "src/front/options.h"
 #include "src/os/lock.h"
 #include "src/os/os.h"
@@ -163,6 +164,7 @@ static void visit(struct hak_tcache *tc) {
     if (hak_unlikely(atomic_load_explicit(&hak_thread_may_reap, memory_order_relaxed))) {
         (void)hak_thread_reap();
     }
+    hak_supply_drain_orphans(&tc->heap);
     /* What was not due is not due before the clock moves. */
     if (has_ticked || tc->has_due || hak_purge_policy.age_ms == 0) tc->has_due = purge_due(now_ms);
     if (hak_thread_is_watched()) {

@@ -129,7 +129,7 @@ size_t hak_heap_drain(struct hak_heap *heap);
 bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls);
 
 /* Takes in what was posted to orphans. Those that became empty are then emptied slabs of this heap,
- * of whatever class; without one, they wait for a call with one. After every post to an orphan. */
+ * of whatever class; without one, they wait for a call with one. In every flush and visit. */
 void hak_heap_drain_orphans(struct hak_heap *heap);
 
 /* Gives back the pages of the heap's slabs that no block in use lies on; returns their bytes. The
@@ -177,10 +177,8 @@ HAK_INLINE bool hak_remote_add(struct hak_heap *heap, const void *block) {
     return true;
 }
 
-/* Posts at once. Returns the bits whose blocks had been posted before. `heap` is the sender's, NULL
- * for threads that have none any more; it may get emptied slabs. */
-uint64_t hak_remote_post(struct hak_heap *heap, struct hak_slab *slab, unsigned word,
-                         uint64_t bits);
+/* Posts at once. Returns the bits whose blocks had been posted before. */
+uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits);
 
 /* Hands each slab of a chain of links to its owner's inbox; the caller holds their `pending`. */
 void hak_remote_notify(struct hak_slab *list);

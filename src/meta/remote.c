@@ -37,8 +37,10 @@
  * accesses to `owner` are ordered. The new owner collects once, whatever `pending` says; what is
  * posted later reaches it by the inbox.
  *
- * Nobody waits for posts to orphans: a sender that has pushed on their inbox drains it itself, or
- * leaves it to the one who holds their lock (hak_heap_drain_orphans).
+ * Posts to orphans have no thread that waits for them: every flush of a sender drains their inbox,
+ * and so does every visit (front/purge.c) of any thread, or leaves it to the one who holds their
+ * lock (hak_heap_drain_orphans). Not every post: a word at a time, the lists of orphans would cost
+ * more than the free.
  */
 #include "src/meta/heap.h"
 
@@ -75,15 +77,13 @@ void hak_remote_notify(struct hak_slab *list) {
     }
 }
 
-uint64_t hak_remote_post(struct hak_heap *heap, struct hak_slab *slab, unsigned word,
-                         uint64_t bits) {
+uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits) {
     uint64_t mark = (uint64_t)1 << word;
     uint64_t before = atomic_fetch_or(hak_slab_remote_word(slab, word), bits);
     if ((atomic_load(&slab->summary) & mark) == 0) atomic_fetch_or(&slab->summary, mark);
     if (atomic_load(&slab->pending) == 0 && atomic_exchange(&slab->pending, 1) == 0) {
         slab->link = NULL;
         hak_remote_notify(slab);
-        hak_heap_drain_orphans(heap);
     }
     return before & bits;
 }
@@ -92,7 +92,7 @@ static void post_entry(struct hak_heap *heap, struct hak_sender_entry *entry) {
     uint64_t bits = entry->bits;
     entry->bytes = 0;
     hak_count_up(&heap->counts.posted_blocks, hak_bits_count(bits));
-    uint64_t twice = hak_remote_post(heap, entry->slab, entry->word, bits);
+    uint64_t twice = hak_remote_post(entry->slab, entry->word, bits);
     if (hak_unlikely(twice != 0)) {
         const char *block = entry->base + (size_t)hak_bits_lowest(twice) * entry->stride;
         hak_heap_note_misuse(heap, block, HAK_FREE_DOUBLE);
@@ -105,6 +105,7 @@ void hak_remote_flush(struct hak_heap *heap) {
     for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
         if (heap->senders[i].bytes != 0) post_entry(heap, &heap->senders[i]);
     }
+    hak_heap_drain_orphans(heap);
     hak_heap_leave(heap);
 }
 

@@ -9,7 +9,9 @@
  * neighbouring atomic, and each use asserts that it is that thread's.
  *
  * The heap of orphans is one more heap: whoever holds its lock drains it, and what is posted to it
- * is drained by the sender, or by the holder who looks again after giving the lock.
+ * is drained by the sender, or by the holder who looks again after giving the lock. In C the sender
+ * drains it later, at its next flush, or another thread's visit does: a drain may come at any time
+ * after the push here too, and what it does not depend on is who runs it.
  *
  * A slab has up to four blocks, two in each of two words: block b is bit b, of word b / 2. Owners
  * are threads with a heap of their own; one that goes on after it has ended stands for the next
