@@ -89,6 +89,15 @@
 #define HAK_WATCH_TICKS 4u
 /* Frees of a watched thread without a look by malloc, after which it looks at the clock itself. */
 #define HAK_WATCH_FREES 1024u
+/* Other threads are alerted when more is idle than is kept, and again when it is so many bytes more
+ * than the last time; or more than the least since then, after so long (ms). So many threads at a
+ * time by a free, and by a visit: each may cost two lines that another processor has. */
+#define HAK_ALERT_BYTES    ((size_t)8 << 20)
+#define HAK_ALERT_AGAIN_MS 1000u
+#define HAK_ALERT_BY_FREE  8u
+#define HAK_ALERT_BY_VISIT 64u
+/* Who has looked at the clock so long ago (ms) may be asleep. */
+#define HAK_ALERT_DUTY_MS 50u
 /* A free of a watched thread looks at so many bins and sends so many blocks of one to their slabs.
  */
 #define HAK_WATCH_LOOKS 16u

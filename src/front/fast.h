@@ -19,7 +19,7 @@ HAK_NOINLINE void hak_free_checked(void *block);
 HAK_NOINLINE void hak_malloc_checked(uintptr_t offset);
 
 HAK_INLINE void *hak_fast_malloc(size_t size) {
-    char *bins = (char *)hak_tls->bins;
+    char *bins = (char *)hak_thread_tls()->bins;
     uintptr_t offset;
     if (hak_likely(size <= HAK_LINEAR_MAX)) {
         offset = (size + HAK_ALIGN_BYTES - 1) & ~(HAK_ALIGN_BYTES - 1);
@@ -37,7 +37,7 @@ HAK_INLINE void hak_fast_free(void *block) {
         hak_free_checked(block);
         return;
     }
-    struct hak_tcache *tc = hak_tls;
+    struct hak_tcache *tc = hak_thread_tls();
     uintptr_t slot = hak_tagmap_slot(block);
     if (hak_unlikely(slot >= tc->slots)) {
         hak_free_slow(block);

@@ -46,12 +46,12 @@ static void free_remote(struct hak_slab *slab, void *block) {
     }
     unsigned index = hak_slab_index(slab, block);
     uint64_t bit = hak_slab_bit(index);
-    hak_thread_enter(hak_tls);
+    hak_thread_enter(hak_thread_tls());
     bool was_free = hak_remote_post(slab, index >> HAK_WORD_SHIFT, bit) != 0;
     hak_heap_drain_orphans(NULL);
     while ((slab = hak_heap_pop_emptied_orphan()) != NULL)
         hak_spans_release(&slab->span);
-    hak_thread_leave(hak_tls);
+    hak_thread_leave(hak_thread_tls());
     if (was_free) hak_misuse_double(block);
 }
 
@@ -91,6 +91,7 @@ static HAK_NOINLINE void free_cold(struct hak_tcache *tc) {
 static void free_watched(struct hak_tcache *tc, void *block) {
     uintptr_t slot = hak_tagmap_slot(block);
     uint32_t offset = slot < tc->slots ? hak_tagmap_tag(block) ^ tc->tag : UINT32_MAX;
+    hak_purge_see_alert(tc);
     hak_purge_count_free(tc);
     if (offset <= HAK_BIN_OFFSET_MAX) {
         bool is_cold = hak_purge_is_cold(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT));
@@ -105,7 +106,7 @@ static void free_watched(struct hak_tcache *tc, void *block) {
 }
 
 void hak_free_slow(void *block) {
-    struct hak_tcache *tc = hak_tls;
+    struct hak_tcache *tc = hak_thread_tls();
     if (hak_likely(hak_remote_add(&tc->heap, block))) {
         post_if_due(tc);
         return;

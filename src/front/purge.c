@@ -7,6 +7,7 @@
 #include "src/contract/purge.h"
 #include "src/contract/slots.h"
 #include "src/contract/supply.h"
+#include "src/front/alert.h"
 #include "src/front/options.h"
 #include "src/os/lock.h"
 #include "src/os/os.h"
@@ -28,8 +29,12 @@ void hak_purge_resume(void) {
     hak_lock_give(&stepping);
 }
 
+static size_t idle_bytes(void) {
+    return hak_spans_idle() + hak_large_idle();
+}
+
 static bool has_excess(void) {
-    return hak_spans_idle() + hak_large_idle() > hak_purge_policy.keep_bytes;
+    return idle_bytes() > hak_purge_policy.keep_bytes;
 }
 
 /* At most one system call, for a share of what is idle; returns the bytes given back. */
@@ -55,7 +60,7 @@ static size_t allowance(uint64_t now_ms) {
                          &paced_ms, &before_ms, now_ms, memory_order_relaxed, memory_order_relaxed);
     if (!has_moved) return 0;
     uint64_t gap_ms = now_ms - before_ms;
-    size_t idle = hak_spans_idle() + hak_large_idle();
+    size_t idle = idle_bytes();
     if (gap_ms > HAK_PURGE_SPREAD_MS) gap_ms = HAK_PURGE_SPREAD_MS;
     size_t share = idle / HAK_PURGE_SPREAD_MS * gap_ms;
     size_t most = gap_ms * HAK_PURGE_BYTES_A_MS;
@@ -87,6 +92,7 @@ static void begin_watch(struct hak_tcache *tc, uint64_t now_ms) {
     tc->watch_hand = 0;
     memset(tc->watch_used, 0, sizeof tc->watch_used);
     tc->visits_left = 1;
+    tc->visits_gap = 1;
     tc->visits_fast = 0; /* what it did before, in the same tick, does not make it busy */
     tc->visits_natural = 0;
     hak_thread_watch(tc);
@@ -97,12 +103,27 @@ static void begin_watch(struct hak_tcache *tc, uint64_t now_ms) {
 static bool is_over(const struct hak_tcache *tc, uint64_t now_ms) {
     uint64_t more_ms = hak_idle_of(&hak_idle.big) > 0 ? HAK_WATCH_BIG_MS : HAK_WATCH_MS;
     uint64_t watch_ms = 2 * hak_purge_policy.age_ms + more_ms;
-    return !tc->has_due && hak_purge_is_due(now_ms, tc->released_ms, watch_ms);
+    return !tc->has_due && hak_purge_is_due(now_ms, tc->released_ms, watch_ms) &&
+           hak_purge_is_due(now_ms, hak_alert_begun_ms(), watch_ms);
 }
 
+/* What this thread released, and what was idle when it was alerted last, is old; another one that
+ * makes calls sees to what is released from now on, and alerts anew. */
+static bool is_relieved(const struct hak_tcache *tc, uint64_t now_ms) {
+    uint64_t watch_ms = hak_purge_policy.age_ms + HAK_ALERT_DUTY_MS;
+    return hak_alert_is_on_duty(tc, now_ms) && !tc->has_due &&
+           hak_purge_is_due(now_ms, tc->released_ms, watch_ms) &&
+           hak_purge_is_due(now_ms, hak_alert_begun_ms(), watch_ms);
+}
+
+/* The look that decided this has noted the round of alerts before it; see alert.c, T1 to T3. */
 static void end_watch(struct hak_tcache *tc, uint64_t now_ms) {
-    tc->let_go_ms = now_ms;
     hak_thread_unwatch();
+    if (hak_alert_round() == tc->alert_seen) {
+        tc->let_go_ms = now_ms;
+    } else {
+        hak_thread_watch(tc);
+    }
 }
 
 /* Halfway to the age, and when all that was idle has gone: what the thread's bins and spare slabs
@@ -140,7 +161,8 @@ static void watch(struct hak_tcache *tc, uint64_t now_ms) {
     if (tc->watch_flushes == 0 && is_half) let_go(tc);
     if (tc->watch_flushes == 1 && !has_excess()) let_go(tc);
     tc->is_busy = is_busy(tc);
-    if (tc->is_busy || !has_excess() || is_over(tc, now_ms)) end_watch(tc, now_ms);
+    bool may_end = is_relieved(tc, now_ms) || is_over(tc, now_ms);
+    if (tc->is_busy || !has_excess() || may_end) end_watch(tc, now_ms);
 }
 
 /* Where visits come fast the clock is looked at more rarely, until it has moved on. */
@@ -155,9 +177,18 @@ static void count_visit(struct hak_tcache *tc, bool has_ticked) {
     tc->is_busy = false;
 }
 
+/* Once a tick: goes on with what concerns other threads. */
+static void look(struct hak_tcache *tc, uint64_t now_ms) {
+    size_t idle = idle_bytes();
+    tc->visited_idle = idle;
+    hak_alert_look(now_ms, idle, has_excess(), tc->has_due);
+    if (has_excess() && hak_alert_is_due(idle)) hak_alert_others(tc, idle, HAK_ALERT_BY_VISIT);
+}
+
 static void visit(struct hak_tcache *tc) {
     uint64_t now_ms = hak_os_now_ms();
     bool has_ticked = now_ms != tc->visited_ms;
+    tc->alert_seen = hak_alert_round();
     count_visit(tc, has_ticked);
     tc->visited_ms = now_ms;
     if (hak_unlikely(hak_options.purge_thread)) hak_purge_start_thread();
@@ -167,10 +198,12 @@ static void visit(struct hak_tcache *tc) {
     hak_supply_drain_orphans(&tc->heap);
     /* What was not due is not due before the clock moves. */
     if (has_ticked || tc->has_due || hak_purge_policy.age_ms == 0) tc->has_due = purge_due(now_ms);
+    if (has_ticked) look(tc, now_ms);
     if (hak_thread_is_watched()) {
         watch(tc, now_ms);
     } else if (has_ticked && has_excess() &&
-               hak_purge_is_due(now_ms, tc->let_go_ms, HAK_WATCH_AGAIN_MS)) {
+               hak_purge_is_due(now_ms, tc->let_go_ms, HAK_WATCH_AGAIN_MS) &&
+               !hak_alert_is_on_duty(tc, now_ms)) {
         begin_watch(tc, now_ms); /* it may have become one whose bins serve all its calls */
     }
 }
@@ -183,6 +216,7 @@ void hak_purge_visit_slow(struct hak_tcache *tc) {
 
 void hak_purge_look(struct hak_tcache *tc) {
     uint64_t now_ms = hak_os_now_ms();
+    tc->alert_seen = hak_alert_round();
     tc->watch_frees = 0;
     tc->has_due = false; /* it gives nothing back itself */
     if (!has_excess() || is_over(tc, now_ms)) end_watch(tc, now_ms);
@@ -201,10 +235,31 @@ void hak_purge_drain_cold(struct hak_tcache *tc) {
     }
 }
 
+void hak_purge_answer(struct hak_tcache *tc) {
+    hak_heap_enter(&tc->heap);
+    uint64_t now_ms = hak_os_now_ms();
+    tc->alert_seen = hak_alert_round();
+    if (has_excess()) {
+        begin_watch(tc, now_ms);
+    } else {
+        end_watch(tc, now_ms);
+    }
+    hak_heap_leave(&tc->heap);
+}
+
+/* Who was let go for being busy is watched again where it frees much between two visits. */
 void hak_purge_note(struct hak_tcache *tc) {
+    size_t idle = idle_bytes();
     tc->heap.has_released = false;
     tc->has_more = true;
-    if (hak_thread_is_watched() || tc->is_busy || !has_excess()) return;
+    if (idle <= hak_purge_policy.keep_bytes) return;
+    if (hak_unlikely(hak_alert_is_due(idle))) {
+        hak_heap_enter(&tc->heap);
+        hak_alert_others(tc, idle, HAK_ALERT_BY_FREE);
+        hak_heap_leave(&tc->heap);
+    }
+    if (hak_thread_is_watched()) return;
+    if (tc->is_busy && idle < tc->visited_idle + HAK_ALERT_BYTES) return;
     begin_watch(tc, hak_os_now_ms());
 }
 

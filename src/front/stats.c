@@ -9,6 +9,7 @@
  */
 #include "include/hakmem.h"
 #include "src/contract/slots.h"
+#include "src/front/alert.h"
 #include "src/front/init.h"
 #include "src/front/thread.h"
 #include "src/meta/arena.h"
@@ -87,6 +88,7 @@ HAK_EXPORT size_t hak_purge(void) {
     size_t bytes = hak_large_purge(HAK_PURGE_ALL, SIZE_MAX);
     bytes += hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX);
     bytes += hak_heap_purge(&tc->heap) + hak_heap_purge_orphans();
+    hak_alert_rearm();
     hak_heap_leave(&tc->heap);
     return bytes;
 }

@@ -11,6 +11,7 @@
 
 #include "src/contract/slots.h"
 #include "src/contract/supply.h"
+#include "src/front/alert.h"
 #include "src/front/init.h"
 #include "src/front/misuse.h"
 #include "src/meta/arena.h"
@@ -38,7 +39,7 @@ struct hak_tcache hak_thread_watched = {
     .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
 };
 
-HAK_TLS struct hak_tcache *hak_tls = &not_started;
+HAK_TLS _Atomic(struct hak_tcache *) hak_tls = &not_started;
 HAK_TLS struct hak_tcache *hak_tls_own;
 
 static struct {
@@ -145,6 +146,7 @@ void hak_thread_let_go(struct hak_tcache *tc) {
 /* All that the cache holds belongs to everybody, and the cache waits for another thread. */
 static void retire(struct hak_tcache *tc) {
     hak_heap_enter(&tc->heap);
+    hak_alert_unlist(tc);
     hak_thread_flush(tc);
     hak_misuse_check(tc);
     hak_refill_thread_exit(tc);
@@ -152,6 +154,7 @@ static void retire(struct hak_tcache *tc) {
     hak_heap_orphan_all(&tc->heap);
     hak_misuse_check(tc);
     hak_supply_release_emptied(&tc->heap);
+    hak_alert_at_exit(tc);
     hak_heap_leave(&tc->heap);
     hak_lock_take(&threads.lock);
     tc->is_used = false;
@@ -161,9 +164,13 @@ static void retire(struct hak_tcache *tc) {
     hak_lock_give(&threads.lock);
 }
 
+static void set_tls(struct hak_tcache *tc) {
+    atomic_store_explicit(&hak_tls, tc, memory_order_relaxed);
+}
+
 static void at_thread_exit(void *arg) {
     struct hak_tcache *tc = arg;
-    hak_tls = &ended;
+    set_tls(&ended);
     hak_tls_own = NULL;
     retire(tc);
 }
@@ -177,14 +184,16 @@ static void make_key(void) {
 struct hak_tcache *hak_thread_cache(void) {
     struct hak_tcache *tc = hak_tls_own;
     if (hak_likely(tc != NULL)) return tc;
-    if (hak_tls == &ended || !hak_init()) return NULL;
+    if (hak_thread_tls() == &ended || !hak_init()) return NULL;
     tc = acquire();
     if (tc == NULL) return NULL;
     tc->is_watching = false;
     hak_tls_own = tc;
-    hak_tls = tc;
+    set_tls(tc);
+    tc->visits_left = 1;
     make_key();
-    if (threads.has_key) pthread_setspecific(threads.key, tc);
+    /* Only a thread whose end is learned may be alerted: its word is gone then. */
+    if (threads.has_key && pthread_setspecific(threads.key, tc) == 0) hak_alert_list(tc, &hak_tls);
     hak_init_handlers();
     return tc;
 }
@@ -192,13 +201,13 @@ struct hak_tcache *hak_thread_cache(void) {
 void hak_thread_watch(struct hak_tcache *tc) {
     if (hak_tls_own != tc) return;
     tc->is_watching = true;
-    hak_tls = &hak_thread_watched;
+    set_tls(&hak_thread_watched);
 }
 
 void hak_thread_unwatch(void) {
     if (hak_tls_own == NULL) return;
     hak_tls_own->is_watching = false;
-    hak_tls = hak_tls_own;
+    atomic_store(&hak_tls, hak_tls_own); /* T2 of alert.c */
 }
 
 void *hak_thread_uncached_alloc(hak_class_t cls) {
@@ -240,6 +249,7 @@ static void keep_own(struct hak_tcache *own) {
 
 bool hak_thread_after_fork(void) {
     hak_lock_reset(&threads.lock);
+    hak_alert_after_fork();
     hak_thread_unwatch();
     bool in_disorder = atomic_load(&hak_thread_uncached_steps) != 0;
     if (in_disorder) atomic_store(&hak_thread_uncached_steps, 0);
@@ -249,6 +259,7 @@ bool hak_thread_after_fork(void) {
     keep_own(own);
     for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
         if (!tc->is_used || tc->forks != before) continue;
+        tc->tls = NULL; /* its stack is gone, or another thread's soon */
         if (tc->heap.busy != 0) in_disorder = true;
         atomic_store_explicit(&hak_thread_may_reap, true, memory_order_relaxed);
     }

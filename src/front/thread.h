@@ -11,7 +11,13 @@
 
 #include "src/contract/tcache.h"
 
-extern HAK_TLS struct hak_tcache *hak_tls;
+/* Atomic, since another thread may turn it to &hak_thread_watched (alert.h); relaxed, since both
+ * values may be used at any time: what they point at is the thread's own, or constant. */
+extern HAK_TLS _Atomic(struct hak_tcache *) hak_tls;
+
+HAK_INLINE struct hak_tcache *hak_thread_tls(void) {
+    return atomic_load_explicit(&hak_tls, memory_order_relaxed);
+}
 
 /* The thread's own live cache, from its first call to its end; NULL before and after. */
 extern HAK_TLS struct hak_tcache *hak_tls_own;
@@ -25,7 +31,7 @@ extern struct hak_tcache hak_thread_watched;
 struct hak_tcache *hak_thread_cache(void);
 
 HAK_INLINE bool hak_thread_is_watched(void) {
-    return hak_tls == &hak_thread_watched;
+    return hak_thread_tls() == &hak_thread_watched;
 }
 
 void hak_thread_watch(struct hak_tcache *tc);
@@ -33,7 +39,7 @@ void hak_thread_unwatch(void);
 
 /* As hak_thread_cache, but starts nothing: an empty cache where there is none. */
 HAK_INLINE struct hak_tcache *hak_thread_current(void) {
-    return hak_likely(hak_tls_own != NULL) ? hak_tls_own : hak_tls;
+    return hak_likely(hak_tls_own != NULL) ? hak_tls_own : hak_thread_tls();
 }
 
 /* Refreshes the thread's copy of the map's length: after each step that may have given it a block

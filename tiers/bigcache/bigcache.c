@@ -607,11 +607,12 @@ static void bigcache_thread_exit(struct hak_tcache *tc) {
     (void)tc;
 }
 
-/* Unmaps the oldest; returns its bytes, 0 when it is not old enough or there is none. */
+/* Unmaps the oldest; returns its bytes, 0 when it is not old enough or there is none. The newest
+ * may have no time yet: its age begins with the first look. */
 static size_t purge_oldest(uint64_t now_ms, uint64_t age_ms) {
     hak_lock_take(&big.lock);
     struct big_span *gone = big.oldest;
-    if (gone != NULL && gone->freed_ms == 0) gone->freed_ms = now_ms;
+    if (gone != NULL && big.newest->freed_ms == 0) big.newest->freed_ms = now_ms;
     if (gone != NULL && !hak_purge_is_due(now_ms, gone->freed_ms, age_ms)) gone = NULL;
     if (gone != NULL) evict_oldest();
     hak_lock_give(&big.lock);
