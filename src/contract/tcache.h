@@ -36,14 +36,16 @@ struct hak_tcache {
     uint32_t alert_seen;     /* the last alert that it has answered (front/alert.c) */
     _Atomic(struct hak_tcache *) *tls; /* the thread's word that its fast paths go by, which others
                                           may turn; NULL: none. Under alert.c's lock */
-    size_t visited_idle;               /* bytes that were idle at the last look */
-    bool has_more;                     /* it released something since the last look */
-    uint32_t watch_frees;              /* since the last look */
-    uint64_t watched_ms;               /* since when the thread is watched */
-    uint64_t released_ms;              /* when it was seen last to have released something */
-    uint64_t let_go_ms;                /* when the last watch ended */
-    uint8_t watch_flushes;             /* times that its bins were emptied since then */
-    hak_class_t watch_hand;            /* the bin that is drained next; HAK_CLASSES: none is left */
+    _Atomic bool is_called; /* others posted much to its inbox since the last drain by a visit */
+    uint32_t posted_bytes;  /* of its own posts, since it called their owners */
+    size_t visited_idle;    /* bytes that were idle at the last look */
+    bool has_more;          /* it released something since the last look */
+    uint32_t watch_frees;   /* since the last look */
+    uint64_t watched_ms;    /* since when the thread is watched */
+    uint64_t released_ms;   /* when it was seen last to have released something */
+    uint64_t let_go_ms;     /* when the last watch ended */
+    uint8_t watch_flushes;  /* times that its bins were emptied since then */
+    hak_class_t watch_hand; /* the bin that is drained next; HAK_CLASSES: none is left */
     uint64_t
         watch_used[HAK_BINS / HAK_WORD_BITS]; /* classes that malloc was asked for since then */
     const void *proved; /* the link of a bin that was proved last (supply.c) */

@@ -16,6 +16,10 @@
  * by what the alerter wrote, so the fast paths need no order: one that still sees the cache is a
  * call made before.
  *
+ * The owner of an inbox is called in the same way: the sender pushes (remote.c), sets `is_called`,
+ * and does A2; a visit of the owner clears it before the drain, and T3 looks at it as well. A
+ * sender that finds it set leaves it at that: the owner clears it, and drains, after that look.
+ *
  * Nobody but its thread writes another value than &hak_thread_watched, and that only in the place
  * of the thread's own cache: what an ending thread has set stays.
  *
@@ -26,11 +30,13 @@
 
 #include "src/base/tunables.h"
 #include "src/contract/purge.h"
+#include "src/contract/supply.h"
 #include "src/front/thread.h"
 #include "src/os/lock.h"
 #include "src/os/os.h"
 
 #include <limits.h>
+#include <stddef.h>
 
 static struct {
     struct hak_lock lock;    /* comes before no other */
@@ -105,6 +111,33 @@ void hak_alert_others(const struct hak_tcache *self, size_t idle, unsigned most)
     if (alerts.next == NULL && is_news(idle)) begin(idle);
     if (alerts.next != NULL) turn(self, most);
     hak_lock_give(&alerts.lock);
+}
+
+/* The cache whose heap has blocks of this entry; NULL for none, and for orphans. */
+static struct hak_tcache *owner_of(const struct hak_sender_entry *entry) {
+    struct hak_heap *heap = entry->bytes == 0 ? NULL : atomic_load(&entry->slab->owner);
+    if (heap == NULL || heap == hak_heap_orphans()) return NULL;
+    return (struct hak_tcache *)(void *)((char *)heap - offsetof(struct hak_tcache, heap));
+}
+
+static void call(struct hak_tcache *owner) {
+    if (atomic_load(&owner->is_called)) return;
+    hak_lock_take(&alerts.lock);
+    if (owner->tls != NULL) {
+        atomic_store(&owner->is_called, true);
+        turn_one(owner);
+    }
+    hak_lock_give(&alerts.lock);
+}
+
+void hak_alert_post(struct hak_tcache *tc) {
+    struct hak_tcache *owners[HAK_SENDER_ENTRIES];
+    for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++)
+        owners[i] = owner_of(&tc->heap.senders[i]);
+    hak_supply_post(&tc->heap);
+    for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
+        if (owners[i] != NULL && (i == 0 || owners[i] != owners[i - 1])) call(owners[i]);
+    }
 }
 
 void hak_alert_rearm(void) {

@@ -32,6 +32,10 @@ void hak_alert_look(uint64_t now_ms, size_t idle, bool has_excess, bool has_give
 /* All that was idle has been given back: more is news. */
 void hak_alert_rearm(void);
 
+/* Posts the thread's remote frees (hak_supply_post) and calls their owners: alerts them, to take in
+ * what is in their inboxes. In a step. */
+void hak_alert_post(struct hak_tcache *tc);
+
 /* A number that each round of alerts changes; and when the last one began. */
 uint32_t hak_alert_round(void);
 uint64_t hak_alert_begun_ms(void);

@@ -23,7 +23,7 @@ HAK_INLINE void check_notes(struct hak_tcache *tc) {
 
 static HAK_NOINLINE void post(struct hak_tcache *tc) {
     hak_heap_enter(&tc->heap);
-    hak_supply_post(&tc->heap);
+    hak_thread_post(tc);
     hak_heap_leave(&tc->heap);
     check_notes(tc);
 }
@@ -91,7 +91,7 @@ static HAK_NOINLINE void free_cold(struct hak_tcache *tc) {
 static void free_watched(struct hak_tcache *tc, void *block) {
     uintptr_t slot = hak_tagmap_slot(block);
     uint32_t offset = slot < tc->slots ? hak_tagmap_tag(block) ^ tc->tag : UINT32_MAX;
-    hak_purge_see_alert(tc);
+    hak_purge_see_alert(tc, false);
     hak_purge_count_free(tc);
     if (offset <= HAK_BIN_OFFSET_MAX) {
         bool is_cold = hak_purge_is_cold(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT));

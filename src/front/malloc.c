@@ -33,7 +33,7 @@ static void *fill_and_pop(struct hak_tcache *tc, hak_class_t cls) {
     if (hak_unlikely(hak_bin_count(bin) > 0)) return hak_bin_pop(bin); /* the visit called malloc */
     hak_heap_enter(heap);
     unsigned count = hak_bins_fill(tc, cls, refill_want(tc, cls));
-    if (hak_unlikely(heap->sender_bytes >= HAK_SENDER_FLUSH_REFILL)) hak_supply_post(heap);
+    if (hak_unlikely(heap->sender_bytes >= HAK_SENDER_FLUSH_REFILL)) hak_thread_post(tc);
     hak_misuse_check(tc);
     hak_thread_see_map(tc);
     hak_count_up(&heap->counts.refills, 1);

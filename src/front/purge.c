@@ -117,13 +117,25 @@ static bool is_relieved(const struct hak_tcache *tc, uint64_t now_ms) {
 }
 
 /* The look that decided this has noted the round of alerts before it; see alert.c, T1 to T3. */
-static void end_watch(struct hak_tcache *tc, uint64_t now_ms) {
+static bool turn_back(struct hak_tcache *tc) {
     hak_thread_unwatch();
-    if (hak_alert_round() == tc->alert_seen) {
+    return hak_alert_round() == tc->alert_seen && !atomic_load(&tc->is_called);
+}
+
+static void end_watch(struct hak_tcache *tc, uint64_t now_ms) {
+    if (turn_back(tc)) {
         tc->let_go_ms = now_ms;
     } else {
+        tc->visits_left = 1;
         hak_thread_watch(tc);
     }
+}
+
+/* What others posted while it was called; `is_called` is cleared before: alert.c. */
+static void drain_if_called(struct hak_tcache *tc) {
+    if (hak_likely(!atomic_load_explicit(&tc->is_called, memory_order_relaxed))) return;
+    atomic_store(&tc->is_called, false);
+    hak_supply_drain(tc);
 }
 
 /* Halfway to the age, and when all that was idle has gone: what the thread's bins and spare slabs
@@ -196,6 +208,7 @@ static void visit(struct hak_tcache *tc) {
         (void)hak_thread_reap();
     }
     hak_supply_drain_orphans(&tc->heap);
+    drain_if_called(tc);
     /* What was not due is not due before the clock moves. */
     if (has_ticked || tc->has_due || hak_purge_policy.age_ms == 0) tc->has_due = purge_due(now_ms);
     if (has_ticked) look(tc, now_ms);
@@ -235,15 +248,21 @@ void hak_purge_drain_cold(struct hak_tcache *tc) {
     }
 }
 
-void hak_purge_answer(struct hak_tcache *tc) {
-    hak_heap_enter(&tc->heap);
+/* A thread that was called by senders only, and let go just now, need not be watched for it. */
+static bool may_turn_back(const struct hak_tcache *tc, uint32_t seen, uint64_t now_ms) {
+    if (!has_excess()) return true;
+    return seen == tc->alert_seen && !hak_purge_is_due(now_ms, tc->let_go_ms, HAK_WATCH_AGAIN_MS);
+}
+
+void hak_purge_answer(struct hak_tcache *tc, bool may_drain) {
+    uint32_t seen = tc->alert_seen;
     uint64_t now_ms = hak_os_now_ms();
+    hak_heap_enter(&tc->heap);
     tc->alert_seen = hak_alert_round();
-    if (has_excess()) {
-        begin_watch(tc, now_ms);
-    } else {
-        end_watch(tc, now_ms);
-    }
+    if (may_drain) drain_if_called(tc);
+    bool is_left = !may_drain && seen == tc->alert_seen &&
+                   atomic_load_explicit(&tc->is_called, memory_order_relaxed);
+    if (!is_left && !(may_turn_back(tc, seen, now_ms) && turn_back(tc))) begin_watch(tc, now_ms);
     hak_heap_leave(&tc->heap);
 }
 

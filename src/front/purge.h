@@ -20,10 +20,11 @@ HAK_INLINE void hak_purge_visit(struct hak_tcache *tc) {
     if (hak_unlikely(--tc->visits_left == 0)) hak_purge_visit_slow(tc);
 }
 
-/* The first call of a thread that was alerted by another (front/alert.h). */
-HAK_NOINLINE void hak_purge_answer(struct hak_tcache *tc);
-HAK_INLINE void hak_purge_see_alert(struct hak_tcache *tc) {
-    if (hak_unlikely(!tc->is_watching)) hak_purge_answer(tc);
+/* The first call of a thread that was alerted by another (front/alert.h). Its inbox is left to the
+ * first call of malloc: to drain it may take long. */
+HAK_NOINLINE void hak_purge_answer(struct hak_tcache *tc, bool may_drain);
+HAK_INLINE void hak_purge_see_alert(struct hak_tcache *tc, bool may_drain) {
+    if (hak_unlikely(!tc->is_watching)) hak_purge_answer(tc, may_drain);
 }
 
 /* A watched thread's malloc of a class; and its free: cold is a class that has not been asked for
@@ -31,7 +32,7 @@ HAK_INLINE void hak_purge_see_alert(struct hak_tcache *tc) {
  * bin along. So a burst that is freed leaves bins that hold no slabs back, even if the thread makes
  * no call afterwards. */
 HAK_INLINE void hak_purge_visit_of(struct hak_tcache *tc, hak_class_t cls) {
-    hak_purge_see_alert(tc);
+    hak_purge_see_alert(tc, true);
     tc->watch_used[cls >> HAK_WORD_SHIFT] |= hak_slab_bit(cls);
     if (hak_unlikely(--tc->visits_left == 0)) hak_purge_visit_slow(tc);
 }

@@ -128,11 +128,21 @@ static struct hak_tcache *acquire(void) {
     return tc;
 }
 
+void hak_thread_post(struct hak_tcache *tc) {
+    tc->posted_bytes += tc->heap.sender_bytes;
+    if (tc->posted_bytes < HAK_SENDER_FLUSH_BYTES) {
+        hak_supply_post(&tc->heap);
+    } else {
+        tc->posted_bytes = 0;
+        hak_alert_post(tc);
+    }
+}
+
 void hak_thread_flush(struct hak_tcache *tc) {
     for (hak_class_t cls = 1; cls < HAK_CLASSES; cls++) {
         if (hak_bin_count(&tc->bins[cls]) > 0) hak_bins_flush(tc, cls, 0);
     }
-    hak_supply_post(&tc->heap);
+    hak_thread_post(tc);
 }
 
 void hak_thread_let_go(struct hak_tcache *tc) {

@@ -51,6 +51,10 @@ HAK_INLINE void hak_thread_see_map(struct hak_tcache *tc) {
 /* A block of the class for a thread without a cache; NULL when memory is out. */
 void *hak_thread_uncached_alloc(hak_class_t cls);
 
+/* Posts the thread's remote frees. Where they are many, the owners of the last ones are to take in
+ * what is in their inboxes. In a step. */
+void hak_thread_post(struct hak_tcache *tc);
+
 /* Empties the thread's bins and posts its remote frees. */
 void hak_thread_flush(struct hak_tcache *tc);
 

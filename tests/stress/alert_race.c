@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * alert_race.c SECONDS THREADS SEED: threads free more than is kept, so that each alerts the others
- * (src/front/alert.c), while others start, live on their bins, fork and end. With HAKMEM_PURGE_MS=1
- * and HAKMEM_PURGE_KEEP_BYTES=0 there are alerts and ends of watches all the time. Stacks are so
- * large that libc unmaps them when their threads have ended, and an alert that comes too late ends
- * the process. No block loses its content, and at rest the allocator's own check holds, in the
- * children too. Compiles against the libc names, and with -DUSE_HAK against the hak_* names,
- * without forks.
+ * (src/front/alert.c), while others start, live on their bins, free each other's blocks, fork and
+ * end. With HAKMEM_PURGE_MS=1 and HAKMEM_PURGE_KEEP_BYTES=0 there are alerts and ends of watches
+ * all the time. Stacks are so large that libc unmaps them when their threads have ended, and an
+ * alert that comes too late ends the process. No block loses its content, and at rest the
+ * allocator's own check holds, in the children too. Compiles against the libc names, and with
+ * -DUSE_HAK against the hak_* names, without forks.
  */
 #include "tests/stress/stress.h"
 
@@ -17,9 +17,13 @@
 #define BLOCKS       2000U
 #define STACK_BYTES  (64 * MIB)
 #define HITS         20000U
+#define SHARED_SLOTS 8192U
+#define SHARED_BYTES 600U
+#define SHARED_MARK  7U
 
 static atomic_bool is_over;
 static atomic_ulong lives, hits;
+static _Atomic(unsigned char *) shared[SHARED_SLOTS];
 
 static unsigned char *marked(size_t size, unsigned char mark) {
     unsigned char *block = mem.malloc(size);
@@ -42,6 +46,15 @@ static void hit(unsigned char mark) {
     hits++;
 }
 
+/* Over a megabyte of blocks goes to others, and as much of theirs is freed. */
+static void hand_over(uint64_t *random) {
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        unsigned char *block = marked(SHARED_BYTES, SHARED_MARK);
+        block = atomic_exchange(&shared[random_next(random) % SHARED_SLOTS], block);
+        if (block != NULL) free_marked(block, SHARED_BYTES, SHARED_MARK);
+    }
+}
+
 /* A life: a burst of one size from 64 bytes to 256 KiB, 8 MiB at most; and a while in its bins. */
 static void *live(void *argument) {
     uint64_t random = random_start((uintptr_t)argument, 0);
@@ -53,6 +66,7 @@ static void *live(void *argument) {
         blocks[i] = marked(size, mark);
     }
     if (random_next(&random) % 2 == 0) hit(mark);
+    hand_over(&random);
     for (size_t i = 0; i < count; i++) {
         free_marked(blocks[i], size, mark);
     }
@@ -117,14 +131,20 @@ int main(int argc, char **argv) {
         void *(*body)(void *) = i % 4 == 3 ? only_hit : live_one_after_the_other;
         threads[i] = start_thread(body, (void *)(seed * MOST_THREADS * MOST_THREADS + i));
     }
+    uint64_t random = random_start(seed, MOST_THREADS);
     const double end = now_seconds() + seconds;
     while (now_seconds() < end) {
         hit(2);
+        hand_over(&random);
         fork_once();
     }
     is_over = true;
     for (unsigned i = 0; i < count; i++) {
         join_thread(threads[i]);
+    }
+    check_at_rest();
+    for (unsigned i = 0; i < SHARED_SLOTS; i++) {
+        mem.free(shared[i]);
     }
     check_at_rest();
     printf("alert_race: %lu lives, %lu times in bins\n", (unsigned long)lives, (unsigned long)hits);
