@@ -61,6 +61,9 @@
 /* Visits of malloc's slow path from one look at the clock to the next, where they come fast. A look
  * takes 7 ns; a thread that turns slow makes so many calls before the next one. */
 #define HAK_PURGE_VISITS 8u
+/* So many in a tick of the coarse clock do not come fast yet: a few calls together, and then two a
+ * second, would be seen after seconds. */
+#define HAK_PURGE_VISITS_RARE 16u
 /* A step of a purge gives back so large a part of what is idle, within bounds: its one system call
  * takes some 50 us a MiB. */
 #define HAK_PURGE_STEPS          16u

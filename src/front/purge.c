@@ -179,7 +179,8 @@ static void watch(struct hak_tcache *tc, uint64_t now_ms) {
 
 /* Where visits come fast the clock is looked at more rarely, until it has moved on. */
 static void count_visit(struct hak_tcache *tc, bool has_ticked) {
-    uint32_t gap = has_ticked ? 1 : 2 * tc->visits_gap;
+    bool is_rare = has_ticked || tc->visits_fast < HAK_PURGE_VISITS_RARE;
+    uint32_t gap = is_rare ? 1 : 2 * tc->visits_gap;
     tc->visits_gap = gap < HAK_PURGE_VISITS ? gap : HAK_PURGE_VISITS;
     tc->visits_left = tc->visits_gap;
     if (has_ticked && hak_thread_is_watched()) count_tick(tc);
