@@ -8,14 +8,30 @@
 
 #include <stdint.h>
 
-/* Bins: capacity in bytes of one class, and its bounds in blocks. A burst that fits the bin never
- * sees a slab; a bin that is too large holds memory that no other thread can use. A bin that both
- * overflows and runs empty is too small: it doubles, up to MAX, and all such bins together up to
- * WIDE beyond their first capacity. On 1000 blocks of 2-64 KiB replaced at random this takes a
- * third of the time of the first capacity, and half the memory: fewer blocks go round. */
-#define HAK_BIN_CAP_BYTES     ((uint32_t)64 * 1024)
-#define HAK_BIN_CAP_BYTES_MAX ((uint32_t)1024 * 1024)
-#define HAK_BIN_WIDE_BYTES    ((uint32_t)8 * 1024 * 1024)
+/* Bins: capacity in bytes of one class. A burst that fits the bin never sees a slab; a bin that is
+ * too large holds memory that no other thread can use. Refills widen a bin to FIRST; one that both
+ * overflows and runs empty is too small, and doubles, up to MAX. On 1000 blocks of 2-64 KiB
+ * replaced at random this takes a third of the time of the first capacity, and half the memory:
+ * fewer blocks go round. */
+#define HAK_BIN_FIRST_BYTES ((uint32_t)64 * 1024)
+#define HAK_BIN_MAX_BYTES   ((uint32_t)1024 * 1024)
+/* All bins of a thread together: what they may hold at first, and what it may grow to where they
+ * are used so much; less where many threads share the last. A hundred threads that each had bursts
+ * of 64 classes and sleep keep 0.1 MiB each, rather than 4. */
+#define HAK_BUDGET_FIRST_BYTES ((uint32_t)256 * 1024)
+#define HAK_BUDGET_MAX_BYTES   ((uint32_t)12 * 1024 * 1024)
+#define HAK_BUDGETS_BYTES      ((uint32_t)64 * 1024 * 1024)
+/* A thread's bins are scanned for those that it does not use every so often (ms); and when it gets
+ * a slab, if it has got one part in 2^SHIFT of its slabs since, and its bins and spare slabs may
+ * hold more than its share of so much, or than the least. */
+#define HAK_SCAN_MS        250u
+#define HAK_SCAN_SHIFT     6
+#define HAK_SCAN_BYTES     ((uint32_t)1024 * 1024)
+#define HAK_SCAN_BYTES_MIN ((uint32_t)64 * 1024)
+/* Where more than one in so many of the classes that a scan empties are used again before the next,
+ * the thread gets twice as many slabs until then, up to so large a part of the largest budget. */
+#define HAK_SCAN_REGRETS  4u
+#define HAK_SCAN_GAP_PART 4u
 /* Overflows beyond its capacity, without a refill between, before a bin gets smaller. */
 #define HAK_BIN_SHRINK_AFTER 16u
 /* Places that it then loses at once: so few that the longest free stays below 10000 cycles where
@@ -41,7 +57,8 @@
 /* A refill posts them too, once there are this many: the thread is on a slow path anyway. */
 #define HAK_SENDER_FLUSH_REFILL ((uint32_t)32 << 10)
 
-/* Wholly free slabs that a heap keeps, one a class, for the next request of the class. */
+/* Wholly free slabs that a heap keeps, one a class, for the next request of the class; a scan
+ * empties those of classes that are not used. */
 #define HAK_SPARE_BYTES_MAX ((size_t)512 << 10)
 
 /* Empty superslabs kept mapped for the next span. */

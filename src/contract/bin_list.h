@@ -27,12 +27,28 @@ struct hak_bin {
 #define HAK_BIN_EMPTY                                                                              \
     { .list = NULL }
 
-HAK_INLINE void hak_bin_init(struct hak_bin *bin, unsigned capacity, void *memory, size_t cls) {
-    (void)memory;
-    (void)cls;
+/* Empty, with capacity 0. */
+HAK_INLINE void hak_bin_init(struct hak_bin *bin) {
     bin->list = NULL;
-    bin->credit = (int32_t)capacity;
-    bin->capacity = (uint16_t)capacity;
+    bin->credit = 0;
+    bin->capacity = 0;
+}
+
+/* Empty again, whatever its list leads to, with its capacity. */
+HAK_INLINE void hak_bin_clear(struct hak_bin *bin) {
+    bin->list = NULL;
+    bin->credit = bin->capacity;
+}
+
+/* Before its first capacity: the list needs no memory beside its blocks. */
+HAK_INLINE bool hak_bin_has_memory(const struct hak_bin *bin) {
+    (void)bin;
+    return true;
+}
+HAK_INLINE void hak_bin_give_memory(struct hak_bin *bin, void *memory, unsigned number) {
+    (void)bin;
+    (void)memory;
+    (void)number;
 }
 
 HAK_INLINE struct hak_bin *hak_bin_at(char *bins, uintptr_t offset) {

@@ -30,7 +30,34 @@ void hak_supply_drain_orphans(struct hak_heap *heap) {
     if (heap->emptied != NULL) hak_supply_release_emptied(heap);
 }
 
-bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls) {
+_Atomic uint32_t hak_supply_threads;
+
+/* A thread's share of so much, within bounds. Relaxed: it need not be exact. */
+static uint32_t share_of(uint32_t bytes, uint32_t least, uint32_t most) {
+    uint32_t threads = atomic_load_explicit(&hak_supply_threads, memory_order_relaxed);
+    uint32_t share = bytes / (threads > 0 ? threads : 1);
+    return share < least ? least : share < most ? share : most;
+}
+
+/* What the budget may grow to. */
+static uint32_t budget_max(void) {
+    return share_of(HAK_BUDGETS_BYTES, HAK_BUDGET_FIRST_BYTES, HAK_BUDGET_MAX_BYTES);
+}
+
+/* As much was acquired since the last scan as one part of what the thread has, and as the gap. */
+static void scan_if_due(struct hak_tcache *tc, hak_class_t cls) {
+    struct hak_heap *heap = &tc->heap;
+    uint64_t slab_bytes = hak_heap_sums(heap).slab_bytes;
+    tc->got_bytes += hak_slab_span_bytes(cls);
+    if (tc->got_bytes < slab_bytes >> HAK_SCAN_SHIFT || tc->got_bytes < tc->scan_gap) return;
+    uint32_t few = share_of(HAK_SCAN_BYTES, HAK_SCAN_BYTES_MIN, HAK_SCAN_BYTES);
+    if (tc->bin_bytes + heap->spare_bytes < few) return;
+    hak_supply_scan(tc);
+}
+
+bool hak_supply_slab(struct hak_tcache *tc, hak_class_t cls) {
+    struct hak_heap *heap = &tc->heap;
+    scan_if_due(tc, cls);
     bool is_adopted = hak_heap_adopt(heap, cls);
     if (heap->emptied != NULL) hak_supply_release_emptied(heap);
     bool may_give = hak_heap_listed(heap, cls) != NULL || hak_heap_fresh(heap, cls) != NULL;
@@ -84,7 +111,7 @@ void hak_supply_drain(struct hak_tcache *tc) {
 }
 
 static unsigned fill_from_new_slab(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
-    if (!hak_supply_slab(&tc->heap, cls)) return 0;
+    if (!hak_supply_slab(tc, cls)) return 0;
     unsigned count = hak_supply_from_bits(tc, cls, want);
     return count > 0 ? count : hak_supply_from_fresh(tc, cls, want);
 }
@@ -121,8 +148,7 @@ void hak_supply_put(struct hak_tcache *tc, void *block) {
 }
 
 void hak_supply_give_up(struct hak_tcache *tc, hak_class_t cls, const void *holder) {
-    struct hak_bin *bin = &tc->bins[cls];
-    hak_bin_init(bin, bin->capacity, tc->bin_memory, cls);
+    hak_bin_clear(&tc->bins[cls]);
     hak_heap_note_overwritten(&tc->heap, cls, holder);
 }
 
@@ -152,15 +178,78 @@ static uint16_t overflows_before_shrink(unsigned capacity) {
     return (uint16_t)(capacity + HAK_BIN_SHRINK_AFTER);
 }
 
-/* The bin's capacity, and with it the sum of what bins may hold beyond their first capacities. */
+static void set_room(struct hak_tcache *tc, hak_class_t cls, unsigned capacity) {
+    struct hak_bin *bin = &tc->bins[cls];
+    if (!hak_bin_has_memory(bin)) hak_bin_give_memory(bin, tc->bin_memory, tc->bins_given++);
+    hak_bin_set_capacity(bin, capacity);
+}
+
+/* The bin's capacity, and with it the sum of what all bins may hold. */
 static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capacity) {
     struct hak_bin *bin = &tc->bins[cls];
-    unsigned first = tc->heap.classes[cls].capacity_first;
-    unsigned before = bin->capacity > first ? bin->capacity - first : 0;
-    unsigned after = capacity > first ? capacity - first : 0;
-    tc->wide_bytes += (after - before) * hak_sizeclass_stride(cls);
-    hak_bin_set_capacity(bin, capacity);
+    tc->bin_bytes += (capacity - bin->capacity) * hak_sizeclass_stride(cls);
+    set_room(tc, cls, capacity);
     bin->overflows_left = overflows_before_shrink(capacity);
+}
+
+/* Whether the bins may hold so much more. Where a bin was too small, the budget grows by it. */
+static bool may_widen(struct hak_tcache *tc, uint32_t more_bytes, bool was_full) {
+    uint32_t bytes = tc->bin_bytes + more_bytes;
+    if (bytes > tc->bin_budget && was_full && bytes <= budget_max()) tc->bin_budget = bytes;
+    return bytes <= tc->bin_budget;
+}
+
+#define SEEN_USED    UINT16_MAX       /* filled since */
+#define SEEN_EMPTIED (UINT16_MAX - 1) /* by the last scan */
+_Static_assert(HAK_BIN_BLOCKS_MAX < UINT8_MAX - 1, "what a scan sees is neither of these");
+
+/* Not the same as before when the thread has used the bin in between, as a rule; widen() sees to
+ * fills. */
+static uint16_t state_of(const struct hak_bin *bin) {
+    return (uint16_t)((unsigned)bin->overflows_left << 8 | hak_bin_count(bin));
+}
+
+static void scan_class(struct hak_tcache *tc, hak_class_t cls) {
+    struct hak_bin *bin = &tc->bins[cls];
+    struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+    uint16_t seen = state_of(bin);
+    bool is_cold = slabs->seen == seen;
+    if (slabs->seen != seen) slabs->seen = seen;
+    if (!is_cold) return;
+    bool had_room = bin->capacity > 0;
+    if (had_room) {
+        hak_supply_flush(tc, cls, 0);
+        set_capacity(tc, cls, 0);
+    }
+    size_t spare_bytes = tc->heap.spare_bytes;
+    if (spare_bytes > 0) hak_heap_empty_spare(&tc->heap, cls);
+    if (!had_room && tc->heap.spare_bytes == spare_bytes) return;
+    slabs->seen = SEEN_EMPTIED;
+    tc->scan_emptied++;
+}
+
+/* Where much of what the last scan emptied was used again before this one, they come too often. */
+static void set_scan_gap(struct hak_tcache *tc) {
+    uint32_t most = budget_max() / HAK_SCAN_GAP_PART;
+    if (tc->scan_regrets * HAK_SCAN_REGRETS > tc->scan_emptied) {
+        tc->scan_gap = tc->scan_gap < HAK_SLAB_BYTES ? (uint32_t)HAK_SLAB_BYTES : tc->scan_gap * 2;
+    } else if (tc->scan_regrets * HAK_SCAN_REGRETS * 2 < tc->scan_emptied) {
+        tc->scan_gap /= 2;
+    }
+    if (tc->scan_gap > most) tc->scan_gap = most;
+    tc->scan_regrets = 0;
+    tc->scan_emptied = 0;
+}
+
+void hak_supply_scan(struct hak_tcache *tc) {
+    tc->got_bytes = 0;
+    set_scan_gap(tc);
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++)
+        scan_class(tc, cls);
+    uint32_t most = budget_max();
+    uint32_t budget = tc->bin_bytes < most ? tc->bin_bytes : most;
+    tc->bin_budget = budget > HAK_BUDGET_FIRST_BYTES ? budget : HAK_BUDGET_FIRST_BYTES;
+    if (tc->heap.emptied != NULL) hak_supply_release_emptied(&tc->heap);
 }
 
 /* As many places at once as overflows bring the next ones, so that a place is lost an overflow.
@@ -189,13 +278,18 @@ void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
     struct hak_bin *bin = &tc->bins[cls];
     unsigned capacity = bin->capacity;
-    unsigned most = slabs->capacity_first;
     bool was_full = bin->overflows_left != overflows_before_shrink(capacity);
     bin->overflows_left = overflows_before_shrink(capacity);
-    if (hak_likely(capacity >= most && capacity >= want && !was_full)) return;
-    if (capacity >= most && tc->wide_bytes < HAK_BIN_WIDE_BYTES) most = slabs->capacity_max;
-    unsigned wider = 2 * capacity < most ? 2 * capacity : most;
+    if (slabs->seen == SEEN_EMPTIED) tc->scan_regrets++;
+    slabs->seen = SEEN_USED;
+    if (hak_likely(capacity >= slabs->capacity_first && capacity >= want && !was_full)) return;
+    bool is_small = capacity >= slabs->capacity_first && was_full;
+    unsigned most = is_small ? slabs->capacity_max : slabs->capacity_first;
+    unsigned wider = 2 * (capacity > want ? capacity : want);
+    if (wider > most) wider = most;
     if (wider < want) wider = want;
+    if (wider <= capacity) return;
+    if (!may_widen(tc, (wider - capacity) * hak_sizeclass_stride(cls), was_full)) wider = want;
     if (wider > capacity) set_capacity(tc, cls, wider);
 }
 
@@ -252,7 +346,7 @@ HAK_NOINLINE void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, v
     while (has_room && tc->span_bin_bytes + stride > HAK_SPAN_BIN_BYTES)
         has_room = take_capacity(tc, cls);
     if (has_room) {
-        hak_bin_set_capacity(bin, bin->capacity + 1u);
+        set_room(tc, cls, bin->capacity + 1u);
         tc->span_bin_bytes += stride;
         hak_bin_push(bin, block);
     } else {
@@ -270,13 +364,18 @@ static unsigned bin_capacity(hak_class_t cls, uint32_t bytes) {
 }
 
 void hak_supply_init_bins(struct hak_tcache *tc) {
-    for (size_t i = 0; i < HAK_BINS; i++) {
-        hak_class_t cls = (hak_class_t)i;
-        unsigned capacity = bin_capacity(cls, HAK_BIN_CAP_BYTES);
-        hak_bin_init(&tc->bins[cls], capacity, tc->bin_memory, cls);
-        tc->bins[cls].overflows_left = overflows_before_shrink(capacity);
-        if (cls >= HAK_SLAB_CLASSES) continue;
-        tc->heap.classes[cls].capacity_first = (uint16_t)capacity;
-        tc->heap.classes[cls].capacity_max = (uint16_t)bin_capacity(cls, HAK_BIN_CAP_BYTES_MAX);
+    tc->bin_bytes = 0;
+    tc->bin_budget = HAK_BUDGET_FIRST_BYTES;
+    tc->bins_given = 0;
+    tc->span_bin_bytes = 0;
+    for (size_t cls = 0; cls < HAK_BINS; cls++) {
+        hak_bin_init(&tc->bins[cls]);
+        tc->bins[cls].overflows_left = overflows_before_shrink(0);
+    }
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
+        struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+        slabs->capacity_first = (uint16_t)bin_capacity(cls, HAK_BIN_FIRST_BYTES);
+        slabs->capacity_max = (uint16_t)bin_capacity(cls, HAK_BIN_MAX_BYTES);
+        slabs->seen = state_of(&tc->bins[cls]);
     }
 }

@@ -10,9 +10,17 @@
 
 #include "src/contract/refill.h"
 
-/* Makes the class have a listed or a fresh slab: adopts an orphan, else acquires a span. False when
- * memory is out. */
-bool hak_supply_slab(struct hak_heap *heap, hak_class_t cls);
+/* Makes the class have a listed or a fresh slab: adopts an orphan, else acquires a span; scans the
+ * bins before, when that is due. False when memory is out. */
+bool hak_supply_slab(struct hak_tcache *tc, hak_class_t cls);
+
+/* Bins that the thread has not used since the last scan are emptied and get capacity 0, and the
+ * spare slabs of such classes go; the budget comes down to what the others have. Used is what was
+ * refilled, overflowed, or has another count than then. */
+void hak_supply_scan(struct hak_tcache *tc);
+
+/* Caches that threads use: written by the front, and by nobody waited for. */
+extern _Atomic uint32_t hak_supply_threads;
 
 /* Moves up to `want` of the lowest free blocks of listed slabs into the bin, lowest on top; returns
  * their number. */
@@ -68,8 +76,10 @@ void hak_supply_put(struct hak_tcache *tc, void *block);
  * none is asked for, the bin gets smaller, a block and a place at a time, so that in the end it
  * does not hold slabs back that are otherwise free; fills make it larger again. */
 void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block);
-/* The first step of every fill: room for `want` blocks; and twice the room that there was, if it is
- * less than at first, or the bin has overflowed since the last fill. */
+/* The first step of every fill, the bin being empty: room for `want` blocks; and twice the room
+ * that there was, if it is less than at first, or the bin has overflowed since the last fill. What
+ * is more than is wanted stays within the budget of all bins; an overflow raises that to its
+ * bounds. */
 void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want);
 
 /* Blocks go back until at most `keep` are in the bin. */
@@ -83,7 +93,9 @@ void hak_supply_mark_span(struct hak_tcache *tc, hak_class_t cls, const void *bl
 void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, void *block);
 void hak_supply_flush_spans(struct hak_tcache *tc, hak_class_t cls, unsigned keep);
 
-/* Every bin empty, with its capacity: by bytes, at least 1 and at most HAK_BIN_BLOCKS_MAX. */
+/* Every bin empty, with capacity 0; fills widen it to its first capacity, which is a number of
+ * bytes, of at least 1 and at most HAK_BIN_BLOCKS_MAX blocks. For each thread that takes a cache.
+ */
 void hak_supply_init_bins(struct hak_tcache *tc);
 
 #endif

@@ -21,7 +21,13 @@ struct hak_tcache {
     uintptr_t
         slots; /* copies of hak_tagmap, on a line that is hot anyway; slots as of the last fill */
     struct hak_tag_entry *entries;
-    uint32_t wide_bytes;     /* that bins of slab classes may hold beyond their first capacities */
+    uint32_t bin_bytes;      /* that the bins of slab classes may hold now: capacity * stride */
+    uint32_t bin_budget;     /* that they may widen to; only fills of empty bins go beyond it */
+    uint64_t got_bytes;      /* of slabs, since the last scan of its bins */
+    uint32_t scan_gap;       /* that it gets at least before it scans them again */
+    uint16_t scan_emptied;   /* classes that the last scan emptied */
+    uint16_t scan_regrets;   /* of these, filled since */
+    uint64_t scanned_ms;     /* the last scan that the clock asked for */
     uint32_t span_bin_bytes; /* that the bins of whole spans may hold now */
     uint8_t span_victim;     /* the one of them that lost its capacity last */
     uint32_t visits_left;    /* front/purge.c: slow-path visits until the next look at the clock */
@@ -48,10 +54,11 @@ struct hak_tcache {
     hak_class_t watch_hand; /* the bin that is drained next; HAK_CLASSES: none is left */
     uint64_t
         watch_used[HAK_BINS / HAK_WORD_BITS]; /* classes that malloc was asked for since then */
-    const void *proved; /* the link of a bin that was proved last (supply.c) */
-    void *bin_memory;   /* of the refill module; kept when the cache is used again */
-    bool is_used;       /* by a thread that has not ended; under the threads' lock */
-    uint32_t forks;     /* before that thread took it: fewer than now, it has vanished */
+    const void *proved;  /* the link of a bin that was proved last (supply.c) */
+    void *bin_memory;    /* of the refill module; kept when the cache is used again */
+    uint32_t bins_given; /* bins that have their part of it */
+    bool is_used;        /* by a thread that has not ended; under the threads' lock */
+    uint32_t forks;      /* before that thread took it: fewer than now, it has vanished */
     struct hak_tcache *next_created; /* all caches ever made; constant after publication */
     struct hak_tcache *next_idle;
     struct hak_heap heap;

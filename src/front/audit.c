@@ -105,6 +105,16 @@ static void audit_span_room(struct audit *audit, const struct hak_tcache *tc) {
     }
 }
 
+/* The room that the bins of slab classes have together, which their budget is about. */
+static void audit_room(struct audit *audit, const struct hak_tcache *tc) {
+    uint64_t bytes = 0;
+    for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++)
+        bytes += (uint64_t)tc->bins[cls].capacity * hak_sizeclass_stride((hak_class_t)cls);
+    if (bytes != tc->bin_bytes) {
+        breach(audit, "the room of the bins of slab classes", tc, tc->bin_bytes, bytes);
+    }
+}
+
 /* A block outside the bitmaps. */
 static void audit_held(struct audit *audit, const void *block, const char *claim) {
     struct hak_span *span = hak_tagmap_span(block);
@@ -185,6 +195,7 @@ static void audit_tcache(struct audit *audit, const struct hak_tcache *tc) {
     for (size_t cls = HAK_SLAB_CLASSES; cls < HAK_CLASSES; cls++)
         audit_bin(audit, tc, cls);
     audit_span_room(audit, tc);
+    audit_room(audit, tc);
     for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++)
         audit_bin_of_slabs(audit, tc, cls);
     for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {

@@ -210,6 +210,10 @@ static void visit(struct hak_tcache *tc) {
     }
     hak_supply_drain_orphans(&tc->heap);
     drain_if_called(tc);
+    if (has_ticked && hak_purge_is_due(now_ms, tc->scanned_ms, HAK_SCAN_MS)) {
+        tc->scanned_ms = now_ms;
+        hak_supply_scan(tc);
+    }
     /* What was not due is not due before the clock moves. */
     if (has_ticked || tc->has_due || hak_purge_policy.age_ms == 0) tc->has_due = purge_due(now_ms);
     if (has_ticked) look(tc, now_ms);

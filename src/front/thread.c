@@ -115,6 +115,7 @@ static void use(struct hak_tcache *tc) {
     tc->forks = threads.forks;
     tc->is_used = true;
     hak_lock_give(&threads.lock);
+    atomic_fetch_add_explicit(&hak_supply_threads, 1, memory_order_relaxed);
 }
 
 static struct hak_tcache *acquire(void) {
@@ -122,8 +123,8 @@ static struct hak_tcache *acquire(void) {
     if (tc == NULL) {
         tc = create();
         if (tc == NULL) return NULL;
-        hak_refill_thread_init(tc);
     }
+    hak_refill_thread_init(tc);
     use(tc);
     return tc;
 }
@@ -166,6 +167,7 @@ static void retire(struct hak_tcache *tc) {
     hak_supply_release_emptied(&tc->heap);
     hak_alert_at_exit(tc);
     hak_heap_leave(&tc->heap);
+    atomic_fetch_sub_explicit(&hak_supply_threads, 1, memory_order_relaxed);
     hak_lock_take(&threads.lock);
     tc->is_used = false;
     tc->next_idle = threads.idle;

@@ -278,11 +278,14 @@ static void orphan(struct hak_heap *heap, struct hak_slab *slab) {
     hak_lock_give(&orphans.lock);
 }
 
+void hak_heap_empty_spare(struct hak_heap *heap, hak_class_t cls) {
+    struct hak_slab *slab = heap->classes[cls].fresh;
+    if (slab != NULL && slab->carved == 0) (void)empty_out(heap, slab);
+}
+
 void hak_heap_empty_spares(struct hak_heap *heap) {
-    for (size_t cls = 0; cls < HAK_SLAB_CLASSES && heap->spare_bytes > 0; cls++) {
-        struct hak_slab *slab = heap->classes[cls].fresh;
-        if (slab != NULL && slab->carved == 0) (void)empty_out(heap, slab);
-    }
+    for (hak_class_t cls = 0; cls < HAK_SLAB_CLASSES && heap->spare_bytes > 0; cls++)
+        hak_heap_empty_spare(heap, cls);
 }
 
 void hak_heap_recount(struct hak_heap *heap) {

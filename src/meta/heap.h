@@ -20,6 +20,7 @@ struct hak_class_slabs {
     struct hak_slab *fresh;  /* with blocks never carved; NULL when there is none */
     struct hak_slab *all;
     uint16_t batch; /* blocks the next refill asks for at most; doubles from refill to refill */
+    uint16_t seen;  /* the bin's state as the last scan saw it (supply.c) */
     uint16_t capacity_first, capacity_max; /* of the bin; constant */
 };
 
@@ -137,7 +138,8 @@ void hak_heap_drain_orphans(struct hak_heap *heap);
 size_t hak_heap_purge(struct hak_heap *heap);
 size_t hak_heap_purge_orphans(void);
 
-/* Slabs kept though nothing of them is in use are emptied too. */
+/* Slabs kept though nothing of them is in use are emptied too: of one class, or of all. */
+void hak_heap_empty_spare(struct hak_heap *heap, hak_class_t cls);
 void hak_heap_empty_spares(struct hak_heap *heap);
 
 /* The thread ends: every slab becomes an orphan, or is emptied when wholly free. Bins and sender

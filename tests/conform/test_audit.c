@@ -251,6 +251,15 @@ static bool holds_with_one_more(_Atomic uint64_t *counter) {
     return holds;
 }
 
+static void a_wrong_account_of_the_bins_is_found(void **state) {
+    (void)state;
+    scene.tc->bin_bytes += hak_sizeclass_stride(CLASS);
+    const bool holds = hak_check();
+    scene.tc->bin_bytes -= hak_sizeclass_stride(CLASS);
+    assert_false(holds);
+    assert_true(hak_check());
+}
+
 static void a_wrong_sum_of_slabs_is_found(void **state) {
     (void)state;
     assert_false(holds_with_one_more(&scene.tc->heap.counts.slab_bytes));
@@ -347,6 +356,7 @@ int main(void) {
         planted(a_low_word_that_hides_free_bits_is_found),
         planted(more_carved_than_there_is_room_for_is_found),
         planted(a_carved_count_one_too_high_is_found),
+        planted(a_wrong_account_of_the_bins_is_found),
         planted(a_wrong_sum_of_slabs_is_found),
         planted(a_wrong_sum_of_active_blocks_is_found),
         planted(a_wrong_count_of_blocks_that_move_is_found),

@@ -57,6 +57,9 @@ static void a_span_in_a_bin_of_larger_ones_is_found(void **state) {
     struct hak_bin *wrong = &scene.tc->bins[scene.cls + 1];
     void *block = hak_bin_pop(scene.bin);
     const unsigned capacity = wrong->capacity;
+    if (!hak_bin_has_memory(wrong)) {
+        hak_bin_give_memory(wrong, scene.tc->bin_memory, scene.tc->bins_given++);
+    }
     hak_bin_set_capacity(wrong, capacity + 1);
     hak_supply_mark_span(scene.tc, (hak_class_t)(scene.cls + 1), block);
     assert_true(hak_bin_push(wrong, block));

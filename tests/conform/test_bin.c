@@ -29,7 +29,9 @@ static int set_up(void **state) {
 
 static void begin(unsigned capacity) {
     if (HAK_BIN_MEMORY_BYTES > 0) memset(bin_memory, 0, HAK_BIN_MEMORY_BYTES);
-    hak_bin_init(&bin, capacity, bin_memory, CLASS);
+    hak_bin_init(&bin);
+    if (!hak_bin_has_memory(&bin)) hak_bin_give_memory(&bin, bin_memory, CLASS);
+    hak_bin_set_capacity(&bin, capacity);
 }
 
 static void push_all(unsigned from, unsigned count) {
@@ -164,11 +166,11 @@ static void a_bin_begun_anew_with_its_capacity_is_empty(void **state) {
     (void)state;
     begin(HAK_BIN_BLOCKS_MAX);
     push_all(0, HAK_BIN_BLOCKS_MAX);
-    hak_bin_init(&bin, bin.capacity, bin_memory, CLASS);
+    hak_bin_clear(&bin);
     assert_holds_first(0);
     push_all(0, 20);
     hak_bin_set_capacity(&bin, 20);
-    hak_bin_init(&bin, bin.capacity, bin_memory, CLASS);
+    hak_bin_clear(&bin);
     assert_holds_first(0);
     push_all(0, 20);
     assert_false(hak_bin_push(&bin, blocks[20]));

@@ -57,7 +57,7 @@ static HAK_COLD unsigned fill_logged(struct hak_tcache *tc, hak_class_t cls, uns
     hak_supply_widen(tc, cls, want);
     if (hak_heap_listed(&tc->heap, cls) == NULL && !p0.no_drain) hak_supply_drain(tc);
     if (hak_heap_listed(&tc->heap, cls) == NULL && hak_heap_fresh(&tc->heap, cls) == NULL) {
-        if (!hak_supply_slab(&tc->heap, cls)) return 0;
+        if (!hak_supply_slab(tc, cls)) return 0;
     }
     uint64_t before = recount_active(&tc->heap, cls);
     unsigned count = hak_supply_from_bits(tc, cls, want);

@@ -3,10 +3,10 @@
  * bin.h (tiny_ultra): a bin is an array of block pointers, so a cached block's memory is never
  * touched.
  *
- * Each class has 64 slots, 512 bytes aligned to 512. `top` is the next free slot; the bin is full
- * when `top` is aligned, one past its last slot. The slot below the first one used is never
- * written and stays NULL: a pop that reads NULL has found the bin empty. A smaller capacity is a
- * higher first slot. Owner thread only.
+ * A class that is used has 64 slots, 512 bytes aligned to 512. `top` is the next free slot; the
+ * bin is full when `top` is aligned, one past its last slot. The slot below the first one used is
+ * never written and stays NULL: a pop that reads NULL has found the bin empty. A smaller capacity
+ * is a higher first slot. Owner thread only.
  */
 #ifndef HAK_TINY_ULTRA_BIN_H
 #define HAK_TINY_ULTRA_BIN_H
@@ -20,7 +20,7 @@
 #define HAK_BIN_SLOTS        64u
 #define HAK_BIN_BLOCKS_MAX   (HAK_BIN_SLOTS - 1)
 #define HAK_BIN_ARRAY_BYTES  (HAK_BIN_SLOTS * sizeof(void *))
-#define HAK_BIN_MEMORY_BYTES (HAK_BINS * HAK_BIN_ARRAY_BYTES)
+#define HAK_BIN_MEMORY_BYTES (HAK_CLASSES * HAK_BIN_ARRAY_BYTES)
 
 struct hak_bin {
     void **top;
@@ -29,20 +29,33 @@ struct hak_bin {
     uint16_t unused[2];
 };
 
-/* For caches of threads without a heap: popping finds NULL; nothing is ever pushed. */
-extern void *hak_ultra_no_slots[2];
+/* Of bins without an array, as of threads without a heap: popping finds NULL, and they are full. */
+extern HAK_ALIGNED(HAK_BIN_ARRAY_BYTES) void *hak_ultra_no_slots[HAK_BIN_SLOTS];
 #define HAK_BIN_EMPTY                                                                              \
-    { .top = hak_ultra_no_slots + 1 }
+    { .top = hak_ultra_no_slots + HAK_BIN_SLOTS }
 
 HAK_INLINE void **hak_bin_end(const struct hak_bin *bin) {
     uintptr_t last = (uintptr_t)(bin->top - 1) | (HAK_BIN_ARRAY_BYTES - 1);
     return (void **)(last + 1);
 }
 
-HAK_INLINE void hak_bin_init(struct hak_bin *bin, unsigned capacity, void *memory, size_t cls) {
-    void **slots = (void **)memory + cls * HAK_BIN_SLOTS;
-    bin->top = slots + HAK_BIN_SLOTS - capacity;
-    bin->capacity = (uint16_t)capacity;
+/* Empty, with capacity 0. */
+HAK_INLINE void hak_bin_init(struct hak_bin *bin) {
+    bin->top = hak_ultra_no_slots + HAK_BIN_SLOTS;
+    bin->capacity = 0;
+}
+
+/* Empty again, with its capacity. */
+HAK_INLINE void hak_bin_clear(struct hak_bin *bin) {
+    bin->top = hak_bin_end(bin) - bin->capacity;
+}
+
+/* Before its first capacity: its array, the `number`th in the cache's memory. */
+HAK_INLINE bool hak_bin_has_memory(const struct hak_bin *bin) {
+    return bin->top != hak_ultra_no_slots + HAK_BIN_SLOTS;
+}
+HAK_INLINE void hak_bin_give_memory(struct hak_bin *bin, void *memory, unsigned number) {
+    bin->top = (void **)memory + (number + 1) * (size_t)HAK_BIN_SLOTS;
 }
 
 HAK_INLINE struct hak_bin *hak_bin_at(char *bins, uintptr_t offset) {

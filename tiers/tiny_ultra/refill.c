@@ -7,7 +7,7 @@
 /* Half the array, so that a free right after a refill finds room. */
 #define ULTRA_BATCH_MAX (HAK_BIN_SLOTS / 2)
 
-void *hak_ultra_no_slots[2];
+HAK_ALIGNED(HAK_BIN_ARRAY_BYTES) void *hak_ultra_no_slots[HAK_BIN_SLOTS];
 
 static int ultra_init(void) {
     return 0;
@@ -38,9 +38,9 @@ static void ultra_stats(struct hak_stats *out) {
 }
 
 static bool ultra_check(hak_report_fn report, void *arg) {
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < HAK_BIN_SLOTS; i++) {
         if (hak_ultra_no_slots[i] == NULL) continue;
-        report(arg, "the bins of a thread without a heap are empty", hak_ultra_no_slots, 0, 1);
+        report(arg, "a bin without an array is empty", hak_ultra_no_slots, 0, 1);
         return false;
     }
     return true;
