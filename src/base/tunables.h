@@ -91,6 +91,17 @@
  */
 #define HAK_PURGE_SPREAD_MS  250u
 #define HAK_PURGE_BYTES_A_MS ((size_t)4 << 20)
+/* Free pages in slabs are looked for where a heap has so much free in them, once in the age; a look
+ * gives back so many bytes at most, some 50 us a MiB, and is one of so many where so much more came
+ * back: slabs have to stay as they are from one look to the next. */
+#define HAK_CARE_KEEP_BYTES ((size_t)1 << 20)
+#define HAK_CARE_NOTE_BYTES ((size_t)4 << 20)
+#define HAK_CARE_BYTES_MAX  ((size_t)16 << 20)
+#define HAK_CARE_LOOKS      3u
+/* After posts of a flush all threads are alerted in case their owner is away: again after so long
+ * (ms), or twice as long each time that it was not, up to MAX. */
+#define HAK_CARE_POST_MS     250u
+#define HAK_CARE_POST_MS_MAX 4000u
 /* A thread is watched for twice the age and this long (ms), since a span may reach the age in its
  * tier and again in the span source; or, where big blocks are kept, so long that it includes
  * bigcache's age. Not at all where the age (ms) is this large, since its calls are slower

@@ -15,7 +15,7 @@ void hak_supply_release_emptied(struct hak_heap *heap) {
     hak_heap_enter(heap);
     while ((slab = hak_heap_pop_emptied(heap)) != NULL) {
         hak_spans_release(&slab->span);
-        heap->has_released = true;
+        hak_heap_note_released(heap);
     }
     hak_heap_leave(heap);
 }
@@ -143,8 +143,8 @@ unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigne
 
 void hak_supply_put(struct hak_tcache *tc, void *block) {
     struct hak_heap *heap = &tc->heap;
-    hak_heap_put(heap, hak_slab_of_span(hak_tagmap_span_inside(block)), block);
-    if (hak_unlikely(heap->emptied != NULL)) hak_supply_release_emptied(heap);
+    struct hak_slab *slab = hak_slab_of_span(hak_tagmap_span_inside(block));
+    if (hak_unlikely(hak_heap_put(heap, slab, block))) hak_supply_release_emptied(heap);
 }
 
 void hak_supply_give_up(struct hak_tcache *tc, hak_class_t cls, const void *holder) {
@@ -254,7 +254,7 @@ void hak_supply_scan(struct hak_tcache *tc) {
 
 /* As many places at once as overflows bring the next ones, so that a place is lost an overflow.
  * With no capacity left, `overflows_left` wraps and means nothing until the next fill. */
-static HAK_NOINLINE void shrink(struct hak_tcache *tc, hak_class_t cls) {
+static void shrink(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
     unsigned less = bin->capacity < HAK_BIN_SHRINK_BY ? bin->capacity : HAK_BIN_SHRINK_BY;
     if (less == 0) return;
@@ -268,10 +268,18 @@ static HAK_NOINLINE void shrink(struct hak_tcache *tc, hak_class_t cls) {
     hak_heap_leave(&tc->heap);
 }
 
+static HAK_NOINLINE void shrink_and_put(struct hak_tcache *tc, hak_class_t cls, void *block) {
+    shrink(tc, cls);
+    hak_supply_put(tc, block);
+}
+
 /* Long runs of frees come here for each block: what is rare in them is apart. */
 void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, void *block) {
-    if (hak_unlikely(--tc->bins[cls].overflows_left == 0)) shrink(tc, cls);
-    hak_supply_put(tc, block);
+    if (hak_unlikely(--tc->bins[cls].overflows_left == 0)) {
+        shrink_and_put(tc, cls, block);
+    } else {
+        hak_supply_put(tc, block);
+    }
 }
 
 void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
@@ -313,7 +321,7 @@ static void give_span(struct hak_tcache *tc, void *block) {
     } else if (hak_unlikely(!hak_large_free(block, span))) {
         hak_heap_note_misuse(&tc->heap, block, HAK_FREE_DOUBLE);
     } else {
-        tc->heap.has_released = true;
+        hak_heap_note_released(&tc->heap);
     }
 }
 

@@ -38,8 +38,10 @@ struct hak_tcache {
     uint8_t busy_ticks;      /* in a row, at the end of which it might have been let go */
     bool has_due;            /* the last look found something to give back */
     uint64_t visited_ms;     /* the last look */
-    bool is_watching;        /* the watch has begun, for the thread itself */
-    uint32_t alert_seen;     /* the last alert that it has answered (front/alert.c) */
+    uint64_t cared_ms;       /* front/care.c: when the thread last looked after its slabs */
+    _Atomic uint64_t care_seen; /* its heap's activity in the last round; by who has the round */
+    bool is_watching;           /* the watch has begun, for the thread itself */
+    uint32_t alert_seen;        /* the last alert that it has answered (front/alert.c) */
     _Atomic(struct hak_tcache *) *tls; /* the thread's word that its fast paths go by, which others
                                           may turn; NULL: none. Under alert.c's lock */
     _Atomic bool is_called; /* others posted much to its inbox since the last drain by a visit */

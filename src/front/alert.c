@@ -31,6 +31,7 @@
 #include "src/base/tunables.h"
 #include "src/contract/purge.h"
 #include "src/contract/supply.h"
+#include "src/front/care.h"
 #include "src/front/thread.h"
 #include "src/os/lock.h"
 #include "src/os/os.h"
@@ -113,6 +114,14 @@ void hak_alert_others(const struct hak_tcache *self, size_t idle, unsigned most)
     hak_lock_give(&alerts.lock);
 }
 
+/* A round that has nothing to do with what is idle. */
+static void alert_all(const struct hak_tcache *self) {
+    hak_lock_take(&alerts.lock);
+    if (!hak_lock_is_alone()) begin(hak_idle_of(&alerts.idle));
+    turn(self, HAK_ALERT_BY_FREE);
+    hak_lock_give(&alerts.lock);
+}
+
 /* The cache whose heap has blocks of this entry; NULL for none, and for orphans. */
 static struct hak_tcache *owner_of(const struct hak_sender_entry *entry) {
     struct hak_heap *heap = entry->bytes == 0 ? NULL : atomic_load(&entry->slab->owner);
@@ -138,6 +147,7 @@ void hak_alert_post(struct hak_tcache *tc) {
     for (unsigned i = 0; i < HAK_SENDER_ENTRIES; i++) {
         if (owners[i] != NULL && (i == 0 || owners[i] != owners[i - 1])) call(owners[i]);
     }
+    if (hak_care_note_post(tc)) alert_all(tc);
 }
 
 void hak_alert_rearm(void) {

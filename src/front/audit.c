@@ -72,6 +72,9 @@ static void audit_sums(struct audit *audit, struct hak_slab_sums counted, const 
     if (counted.slab_bytes != walked.slab_bytes) {
         breach(audit, "bytes of all slabs", where, counted.slab_bytes, walked.slab_bytes);
     }
+    if (counted.carved_bytes != walked.carved_bytes) {
+        breach(audit, "bytes of carved blocks", where, counted.carved_bytes, walked.carved_bytes);
+    }
     if (counted.active_bytes != walked.active_bytes) {
         breach(audit, "bytes of active blocks", where, counted.active_bytes, walked.active_bytes);
     }

@@ -29,7 +29,7 @@
 
 static void mend(struct hak_lock *waited) {
     if (!hak_os_is_forked()) return;
-    if (waited != NULL && hak_thread_current()->heap.busy != 0) {
+    if (waited != NULL && hak_heap_is_busy(&hak_thread_current()->heap)) {
         /* In the middle of a step, on a kernel that clears no page: the handler does the rest. */
         hak_lock_reset(waited);
         return;
@@ -47,11 +47,13 @@ static void mend(struct hak_lock *waited) {
     if (!in_disorder) return;
     hak_thread_empty_inboxes();
     hak_heap_mend();
+    hak_thread_mend_claimed();
 }
 
 void hak_fork_init(void) {
     if (hak_lock_mend_after_fork != NULL) return;
     hak_os_note_process();
+    hak_os_barrier_init();
     hak_lock_mend_after_fork = mend;
 }
 

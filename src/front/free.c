@@ -12,13 +12,14 @@
 #include "src/front/purge.h"
 
 static HAK_NOINLINE void look_at_notes(struct hak_tcache *tc) {
+    tc->heap.has_notes = false;
     if (tc->heap.has_released) hak_purge_note(tc);
     hak_misuse_check(tc);
 }
 
 /* What a slow path may leave for the front. */
 HAK_INLINE void check_notes(struct hak_tcache *tc) {
-    if (hak_unlikely(tc->heap.has_released || tc->heap.misused != NULL)) look_at_notes(tc);
+    if (hak_unlikely(tc->heap.has_notes)) look_at_notes(tc);
 }
 
 static HAK_NOINLINE void post(struct hak_tcache *tc) {
@@ -119,8 +120,19 @@ void hak_free_slow(void *block) {
     }
 }
 
+/* Apart, so that the usual way saves no registers. */
+static HAK_NOINLINE void overflow_claimed(void *block, struct hak_tcache *tc, uintptr_t offset) {
+    hak_heap_wait(&tc->heap, &tc->heap.putting);
+    hak_free_overflow(block, tc, offset);
+}
+
 void hak_free_overflow(void *block, struct hak_tcache *tc, uintptr_t offset) {
+    if (!hak_heap_try_put(&tc->heap)) {
+        overflow_claimed(block, tc, offset);
+        return;
+    }
     hak_bins_overflow(tc, (hak_class_t)(offset >> HAK_BIN_SHIFT), block);
+    hak_heap_end_put(&tc->heap);
     check_notes(tc);
 }
 
@@ -144,12 +156,15 @@ static bool is_in_bin(struct hak_tcache *tc, hak_class_t cls, const void *block)
 }
 
 /* Whether the owner can tell that the block is free: in the bitmaps, or never carved. */
-static bool is_in_slab(struct hak_slab *slab, const void *block) {
+static bool is_in_slab(struct hak_tcache *tc, struct hak_slab *slab, const void *block) {
     unsigned index = hak_slab_index(slab, block);
     unsigned word = index >> HAK_WORD_SHIFT;
     uint64_t bit = hak_slab_bit(index);
-    return index >= slab->carved || (slab->free_bits[word] & bit) != 0 ||
-           (atomic_load(hak_slab_remote_word(slab, word)) & bit) != 0;
+    hak_heap_begin_put(&tc->heap); /* no other thread moves bits meanwhile */
+    bool is_free = index >= slab->carved || (slab->free_bits[word] & bit) != 0 ||
+                   (atomic_load(hak_slab_remote_word(slab, word)) & bit) != 0;
+    hak_heap_end_put(&tc->heap);
+    return is_free;
 }
 
 void hak_free_checked(void *block) {
@@ -165,7 +180,7 @@ void hak_free_checked(void *block) {
     struct hak_slab *slab = hak_slab_of_span(span);
     if (is_slab ? !hak_slab_is_block(slab, block) : span->base != (char *)block) {
         hak_misuse_inside("free", block);
-    } else if (is_in_bin(tc, cls, block) || (is_slab && is_in_slab(slab, block))) {
+    } else if (is_in_bin(tc, cls, block) || (is_slab && is_in_slab(tc, slab, block))) {
         hak_misuse_double(block);
     } else if (!hak_bin_push(&tc->bins[cls], block)) {
         hak_free_overflow(block, tc, offset);

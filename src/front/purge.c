@@ -6,8 +6,8 @@
 
 #include "src/contract/purge.h"
 #include "src/contract/slots.h"
-#include "src/contract/supply.h"
 #include "src/front/alert.h"
+#include "src/front/care.h"
 #include "src/front/options.h"
 #include "src/os/lock.h"
 #include "src/os/os.h"
@@ -35,6 +35,11 @@ static size_t idle_bytes(void) {
 
 static bool has_excess(void) {
     return idle_bytes() > hak_purge_policy.keep_bytes;
+}
+
+/* Whether nothing is left that a watch would be for. */
+static bool is_done(const struct hak_tcache *tc) {
+    return !has_excess() && !hak_care_is_wanted(tc);
 }
 
 /* At most one system call, for a share of what is idle; returns the bytes given back. */
@@ -103,7 +108,8 @@ static void begin_watch(struct hak_tcache *tc, uint64_t now_ms) {
 static bool is_over(const struct hak_tcache *tc, uint64_t now_ms) {
     uint64_t more_ms = hak_idle_of(&hak_idle.big) > 0 ? HAK_WATCH_BIG_MS : HAK_WATCH_MS;
     uint64_t watch_ms = 2 * hak_purge_policy.age_ms + more_ms;
-    return !tc->has_due && hak_purge_is_due(now_ms, tc->released_ms, watch_ms) &&
+    return !tc->has_due && !hak_care_is_wanted(tc) &&
+           hak_purge_is_due(now_ms, tc->released_ms, watch_ms) &&
            hak_purge_is_due(now_ms, hak_alert_begun_ms(), watch_ms);
 }
 
@@ -111,7 +117,7 @@ static bool is_over(const struct hak_tcache *tc, uint64_t now_ms) {
  * makes calls sees to what is released from now on, and alerts anew. */
 static bool is_relieved(const struct hak_tcache *tc, uint64_t now_ms) {
     uint64_t watch_ms = hak_purge_policy.age_ms + HAK_ALERT_DUTY_MS;
-    return hak_alert_is_on_duty(tc, now_ms) && !tc->has_due &&
+    return hak_alert_is_on_duty(tc, now_ms) && !tc->has_due && !hak_care_is_wanted(tc) &&
            hak_purge_is_due(now_ms, tc->released_ms, watch_ms) &&
            hak_purge_is_due(now_ms, hak_alert_begun_ms(), watch_ms);
 }
@@ -129,13 +135,6 @@ static void end_watch(struct hak_tcache *tc, uint64_t now_ms) {
         tc->visits_left = 1;
         hak_thread_watch(tc);
     }
-}
-
-/* What others posted while it was called; `is_called` is cleared before: alert.c. */
-static void drain_if_called(struct hak_tcache *tc) {
-    if (hak_likely(!atomic_load_explicit(&tc->is_called, memory_order_relaxed))) return;
-    atomic_store(&tc->is_called, false);
-    hak_supply_drain(tc);
 }
 
 /* Halfway to the age, and when all that was idle has gone: what the thread's bins and spare slabs
@@ -174,7 +173,7 @@ static void watch(struct hak_tcache *tc, uint64_t now_ms) {
     if (tc->watch_flushes == 1 && !has_excess()) let_go(tc);
     tc->is_busy = is_busy(tc);
     bool may_end = is_relieved(tc, now_ms) || is_over(tc, now_ms);
-    if (tc->is_busy || !has_excess() || may_end) end_watch(tc, now_ms);
+    if (tc->is_busy || is_done(tc) || may_end) end_watch(tc, now_ms);
 }
 
 /* Where visits come fast the clock is looked at more rarely, until it has moved on. */
@@ -195,7 +194,7 @@ static void look(struct hak_tcache *tc, uint64_t now_ms) {
     size_t idle = idle_bytes();
     tc->visited_idle = idle;
     hak_alert_look(now_ms, idle, has_excess(), tc->has_due);
-    if (has_excess() && hak_alert_is_due(idle)) hak_alert_others(tc, idle, HAK_ALERT_BY_VISIT);
+    if (!is_done(tc) && hak_alert_is_due(idle)) hak_alert_others(tc, idle, HAK_ALERT_BY_VISIT);
 }
 
 static void visit(struct hak_tcache *tc) {
@@ -208,12 +207,8 @@ static void visit(struct hak_tcache *tc) {
     if (hak_unlikely(atomic_load_explicit(&hak_thread_may_reap, memory_order_relaxed))) {
         (void)hak_thread_reap();
     }
-    hak_supply_drain_orphans(&tc->heap);
-    drain_if_called(tc);
-    if (has_ticked && hak_purge_is_due(now_ms, tc->scanned_ms, HAK_SCAN_MS)) {
-        tc->scanned_ms = now_ms;
-        hak_supply_scan(tc);
-    }
+    if (hak_care_visit(tc, now_ms)) tc->has_more = true;
+    hak_care_drain_if_called(tc);
     /* What was not due is not due before the clock moves. */
     if (has_ticked || tc->has_due || hak_purge_policy.age_ms == 0) tc->has_due = purge_due(now_ms);
     if (has_ticked) look(tc, now_ms);
@@ -237,7 +232,7 @@ void hak_purge_look(struct hak_tcache *tc) {
     tc->alert_seen = hak_alert_round();
     tc->watch_frees = 0;
     tc->has_due = false; /* it gives nothing back itself */
-    if (!has_excess() || is_over(tc, now_ms)) end_watch(tc, now_ms);
+    if (is_done(tc) || is_over(tc, now_ms)) end_watch(tc, now_ms);
 }
 
 void hak_purge_drain_cold(struct hak_tcache *tc) {
@@ -255,7 +250,7 @@ void hak_purge_drain_cold(struct hak_tcache *tc) {
 
 /* A thread that was called by senders only, and let go just now, need not be watched for it. */
 static bool may_turn_back(const struct hak_tcache *tc, uint32_t seen, uint64_t now_ms) {
-    if (!has_excess()) return true;
+    if (is_done(tc)) return true;
     return seen == tc->alert_seen && !hak_purge_is_due(now_ms, tc->let_go_ms, HAK_WATCH_AGAIN_MS);
 }
 
@@ -264,7 +259,7 @@ void hak_purge_answer(struct hak_tcache *tc, bool may_drain) {
     uint64_t now_ms = hak_os_now_ms();
     hak_heap_enter(&tc->heap);
     tc->alert_seen = hak_alert_round();
-    if (may_drain) drain_if_called(tc);
+    if (may_drain) hak_care_drain_if_called(tc);
     bool is_left = !may_drain && seen == tc->alert_seen &&
                    atomic_load_explicit(&tc->is_called, memory_order_relaxed);
     if (!is_left && !(may_turn_back(tc, seen, now_ms) && turn_back(tc))) begin_watch(tc, now_ms);
@@ -276,14 +271,15 @@ void hak_purge_note(struct hak_tcache *tc) {
     size_t idle = idle_bytes();
     tc->heap.has_released = false;
     tc->has_more = true;
-    if (idle <= hak_purge_policy.keep_bytes) return;
-    if (hak_unlikely(hak_alert_is_due(idle))) {
+    if (is_done(tc)) return;
+    if (hak_unlikely(idle > hak_purge_policy.keep_bytes && hak_alert_is_due(idle))) {
         hak_heap_enter(&tc->heap);
         hak_alert_others(tc, idle, HAK_ALERT_BY_FREE);
         hak_heap_leave(&tc->heap);
     }
     if (hak_thread_is_watched()) return;
-    if (tc->is_busy && idle < tc->visited_idle + HAK_ALERT_BYTES) return;
+    bool is_news = hak_care_is_wanted(tc) || idle >= tc->visited_idle + HAK_ALERT_BYTES;
+    if (tc->is_busy && !is_news) return;
     begin_watch(tc, hak_os_now_ms());
 }
 
@@ -294,6 +290,7 @@ static void *run_thread(void *unused) {
         hak_os_sleep_ms(age_ms < HAK_PURGE_SLEEP_MS_MIN ? HAK_PURGE_SLEEP_MS_MIN : age_ms / 2);
         for (unsigned idle = 0; idle < 2;) {
             hak_lock_take(&stepping);
+            hak_care_visit_others(hak_os_now_ms());
             idle = step() > 0 ? 0 : idle + 1;
             hak_lock_give(&stepping);
         }

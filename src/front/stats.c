@@ -10,6 +10,7 @@
 #include "include/hakmem.h"
 #include "src/contract/slots.h"
 #include "src/front/alert.h"
+#include "src/front/care.h"
 #include "src/front/init.h"
 #include "src/front/thread.h"
 #include "src/meta/arena.h"
@@ -85,12 +86,13 @@ HAK_EXPORT size_t hak_purge(void) {
     }
     hak_heap_enter(&tc->heap);
     hak_thread_let_go(tc);
+    size_t purged = hak_care_trim(); /* first: what it empties goes with the rest */
     size_t bytes = hak_large_purge(HAK_PURGE_ALL, SIZE_MAX);
     bytes += hak_spans_purge(HAK_PURGE_ALL, SIZE_MAX);
-    bytes += hak_heap_purge(&tc->heap) + hak_heap_purge_orphans();
+    bytes += hak_heap_purge(&tc->heap);
     hak_alert_rearm();
     hak_heap_leave(&tc->heap);
-    return bytes;
+    return bytes + purged;
 }
 
 HAK_EXPORT const char *hak_build_info(void) {

@@ -272,7 +272,7 @@ bool hak_thread_after_fork(void) {
     for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
         if (!tc->is_used || tc->forks != before) continue;
         tc->tls = NULL; /* its stack is gone, or another thread's soon */
-        if (tc->heap.busy != 0) in_disorder = true;
+        if (hak_heap_is_busy(&tc->heap)) in_disorder = true;
         atomic_store_explicit(&hak_thread_may_reap, true, memory_order_relaxed);
     }
     return in_disorder;
@@ -284,11 +284,17 @@ void hak_thread_empty_inboxes(void) {
     }
 }
 
+void hak_thread_mend_claimed(void) {
+    for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
+        hak_heap_mend_claimed(&tc->heap);
+    }
+}
+
 /* Claims the cache of a vanished thread that was between two steps; NULL when there is none. */
 static struct hak_tcache *claim_vanished(void) {
     hak_lock_take(&threads.lock);
     struct hak_tcache *tc = hak_thread_first();
-    while (tc != NULL && (!hak_thread_has_vanished(tc) || tc->heap.busy != 0))
+    while (tc != NULL && (!hak_thread_has_vanished(tc) || hak_heap_is_busy(&tc->heap)))
         tc = tc->next_created;
     if (tc != NULL) tc->forks = threads.forks;
     if (tc == NULL) atomic_store_explicit(&hak_thread_may_reap, false, memory_order_relaxed);
@@ -299,7 +305,8 @@ static struct hak_tcache *claim_vanished(void) {
 bool hak_thread_reap(void) {
     struct hak_tcache *tc = claim_vanished();
     if (tc == NULL) return false;
-    tc->heap.misused = NULL; /* of the parent */
+    tc->heap.misused = NULL;     /* of the parent */
+    hak_heap_end_put(&tc->heap); /* it may have been in the middle of one */
     hak_heap_recount(&tc->heap);
     for (size_t cls = 0; cls < HAK_CLASSES; cls++)
         hak_bin_mend(&tc->bins[cls]);

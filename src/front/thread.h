@@ -85,9 +85,10 @@ HAK_INLINE void hak_thread_leave(struct hak_tcache *tc) {
 }
 
 /* The child of a fork (front/fork.c): opens the locks, and tells whether another thread was in the
- * middle of a step; empties every inbox. */
+ * middle of a step; empties every inbox; mends the heaps that one had claimed. */
 bool hak_thread_after_fork(void);
 void hak_thread_empty_inboxes(void);
+void hak_thread_mend_claimed(void);
 
 /* Whether a cache is of a thread that is not in this process, since it is the child of a fork. */
 bool hak_thread_has_vanished(const struct hak_tcache *tc);

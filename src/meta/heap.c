@@ -20,6 +20,10 @@ static struct {
     .heap = {.id = HAK_HEAP_ID_ORPHAN, .tag = HAK_HEAP_ID_ORPHAN << HAK_TAG_SHIFT},
 };
 
+static uint64_t count_of(const _Atomic uint64_t *count) {
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
 static bool is_orphans(const struct hak_heap *heap) {
     return heap == &orphans.heap;
 }
@@ -28,8 +32,13 @@ static uint64_t active_bytes(const struct hak_slab *slab) {
     return (uint64_t)(slab->carved - slab->nfree) * slab->stride;
 }
 
+static uint64_t carved_bytes(const struct hak_slab *slab) {
+    return (uint64_t)slab->carved * slab->stride;
+}
+
 void hak_heap_sum_slab(struct hak_slab_sums *sums, const struct hak_slab *slab) {
     sums->slab_bytes += slab->span.bytes;
+    sums->carved_bytes += carved_bytes(slab);
     sums->active_bytes += active_bytes(slab);
     sums->free_blocks += slab->nfree;
 }
@@ -68,6 +77,7 @@ static void enter_slab(struct hak_heap *heap, struct hak_slab *slab) {
     if (slab->all_next != NULL) slab->all_next->all_prev = slab;
     slabs->all = slab;
     hak_count_up(&heap->counts.slab_bytes, slab->span.bytes);
+    hak_count_up(&heap->counts.carved_bytes, carved_bytes(slab));
     hak_count_up(&heap->counts.active_bytes, active_bytes(slab));
     hak_count_up(&heap->counts.arrived_blocks, slab->nfree);
     if (is_orphans(heap)) atomic_fetch_add_explicit(&orphans.count, 1, memory_order_relaxed);
@@ -99,6 +109,7 @@ static void leave_slab(struct hak_heap *heap, struct hak_slab *slab) {
     }
     if (slabs->fresh == slab) set_fresh(heap, slab->cls, NULL);
     hak_count_down(&heap->counts.slab_bytes, slab->span.bytes);
+    hak_count_down(&heap->counts.carved_bytes, carved_bytes(slab));
     hak_count_down(&heap->counts.active_bytes, active_bytes(slab));
     hak_count_down(&heap->counts.arrived_blocks, slab->nfree);
     if (is_orphans(heap)) atomic_fetch_sub_explicit(&orphans.count, 1, memory_order_relaxed);
@@ -127,6 +138,7 @@ static void settle(struct hak_heap *heap, struct hak_slab *slab) {
             set_fresh(heap, slab->cls, NULL);
             if (slab->carved > 0) { /* else it may still be known to be zero */
                 hak_count_down(&heap->counts.arrived_blocks, slab->nfree);
+                hak_count_down(&heap->counts.carved_bytes, carved_bytes(slab));
                 hak_slab_reset(slab);
             }
             set_fresh(heap, slab->cls, slab);
@@ -171,31 +183,57 @@ unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned w
     if (slab->carved == 0) heap->spare_bytes -= slab->span.bytes;
     unsigned count = hak_slab_carve(slab, want, first_index);
     hak_count_up(&heap->counts.carved_blocks, count);
+    hak_count_up(&heap->counts.carved_bytes, (uint64_t)count * slab->stride);
     hak_count_up(&heap->counts.active_bytes, (uint64_t)count * slab->stride);
     if (slab->carved == slab->capacity) set_fresh(heap, slab->cls, NULL);
     return count;
 }
 
+uint64_t hak_heap_excess(const struct hak_heap *heap) {
+    uint64_t carved = count_of(&heap->counts.carved_bytes);
+    uint64_t active = count_of(&heap->counts.active_bytes);
+    return carved > active ? carved - active : 0;
+}
+
+uint64_t hak_heap_activity(const struct hak_heap *heap) {
+    const struct hak_heap_counts *counts = &heap->counts;
+    return count_of(&counts->returned_blocks) + count_of(&counts->taken_blocks) +
+           count_of(&counts->carved_blocks) + count_of(&counts->posted_blocks);
+}
+
+/* So much more than when it was noted last has come back to slabs which stay: the front has to look
+ * again, even if the thread makes no call that comes to a slow path by itself. */
+static void note_excess(struct hak_heap *heap) {
+    uint64_t excess = hak_heap_excess(heap);
+    if (excess < heap->excess_noted) heap->excess_noted = excess;
+    if (excess - heap->excess_noted < HAK_CARE_NOTE_BYTES) return;
+    heap->excess_noted = excess;
+    heap->looks_left = HAK_CARE_LOOKS;
+    hak_heap_note_released(heap);
+}
+
 /* Apart, so that the usual way through hak_heap_put saves no registers. */
-static HAK_NOINLINE void put_rare(struct hak_heap *heap, struct hak_slab *slab, const void *block,
+static HAK_NOINLINE bool put_rare(struct hak_heap *heap, struct hak_slab *slab, const void *block,
                                   enum hak_free_verdict verdict) {
     hak_heap_enter(heap);
     if (verdict != HAK_FREE_OK) {
         hak_heap_note_misuse(heap, block, verdict);
     } else {
         settle(heap, slab);
+        note_excess(heap);
     }
     hak_heap_leave(heap);
+    return heap->emptied != NULL;
 }
 
-void hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block) {
+bool hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block) {
     enum hak_free_verdict verdict = hak_slab_put(slab, block);
     if (hak_likely(verdict == HAK_FREE_OK)) {
         hak_count_up(&heap->counts.returned_blocks, 1);
         hak_count_down(&heap->counts.active_bytes, slab->stride);
     }
     bool is_usual = verdict == HAK_FREE_OK && slab->is_listed && !hak_slab_is_empty(slab);
-    if (hak_unlikely(!is_usual)) put_rare(heap, slab, block, verdict);
+    return hak_likely(is_usual) ? false : put_rare(heap, slab, block, verdict);
 }
 
 static size_t collect(struct hak_heap *heap, struct hak_slab *slab) {
@@ -300,6 +338,27 @@ void hak_heap_recount(struct hak_heap *heap) {
     hak_count_up(&heap->counts.active_bytes, sums.active_bytes - hak_heap_sums(heap).active_bytes);
 }
 
+bool hak_heap_claim(struct hak_heap *heap) {
+    if (!hak_lock_try(&heap->claim)) return false;
+    bool is_away = hak_os_barrier() &&
+                   atomic_load_explicit(&heap->busy, memory_order_acquire) == 0 &&
+                   atomic_load_explicit(&heap->putting, memory_order_acquire) == 0;
+    if (!is_away) hak_lock_give(&heap->claim);
+    return is_away;
+}
+
+void hak_heap_unclaim(struct hak_heap *heap) {
+    hak_lock_give(&heap->claim);
+}
+
+/* The mark is set again under the lock: the next claimer sees it. */
+void hak_heap_wait(struct hak_heap *heap, _Atomic uint32_t *mark) {
+    atomic_store_explicit(mark, 0, memory_order_release);
+    hak_lock_take(&heap->claim);
+    atomic_store_explicit(mark, 1, memory_order_relaxed);
+    hak_lock_give(&heap->claim);
+}
+
 void hak_heap_orphan_all(struct hak_heap *heap) {
     hak_heap_drain(heap);
     for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
@@ -331,6 +390,23 @@ size_t hak_heap_purge(struct hak_heap *heap) {
     return bytes;
 }
 
+size_t hak_heap_purge_some(struct hak_heap *heap, size_t bytes_max) {
+    size_t bytes = 0;
+    for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
+        struct hak_slab *slab = heap->classes[cls].all;
+        for (; slab != NULL && bytes < bytes_max; slab = slab->all_next)
+            bytes += hak_slab_purge_settled(slab);
+    }
+    return bytes;
+}
+
+size_t hak_heap_purge_some_orphans(size_t bytes_max) {
+    hak_lock_take(&orphans.lock);
+    size_t bytes = hak_heap_purge_some(&orphans.heap, bytes_max);
+    hak_lock_give(&orphans.lock);
+    return bytes;
+}
+
 size_t hak_heap_purge_orphans(void) {
     hak_lock_take(&orphans.lock);
     size_t bytes = hak_heap_purge(&orphans.heap);
@@ -345,10 +421,6 @@ struct hak_slab *hak_heap_pop_emptied_orphan(void) {
     return slab;
 }
 
-static uint64_t count_of(const _Atomic uint64_t *count) {
-    return atomic_load_explicit(count, memory_order_relaxed);
-}
-
 struct hak_slab_sums hak_heap_sums(const struct hak_heap *heap) {
     const struct hak_heap_counts *counts = &heap->counts;
     uint64_t free_blocks = count_of(&counts->returned_blocks) + count_of(&counts->drained_blocks);
@@ -356,6 +428,7 @@ struct hak_slab_sums hak_heap_sums(const struct hak_heap *heap) {
     free_blocks -= count_of(&counts->taken_blocks); /* last: then the sum is rather too small */
     return (struct hak_slab_sums){
         .slab_bytes = count_of(&counts->slab_bytes),
+        .carved_bytes = count_of(&counts->carved_bytes),
         .active_bytes = count_of(&counts->active_bytes),
         .free_blocks = (int64_t)free_blocks < 0 ? 0 : free_blocks,
     };
@@ -397,19 +470,38 @@ static struct hak_slab *bound_slab(struct hak_span *span) {
 }
 
 /* Another thread may have been changing the lists: what they hold is what belongs to them. */
-static void relist_orphans(void) {
-    struct hak_heap *heap = &orphans.heap;
-    memset(heap->classes, 0, sizeof heap->classes);
-    memset(&heap->counts, 0, sizeof heap->counts);
+static void relist(struct hak_heap *heap) {
+    for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
+        struct hak_class_slabs *slabs = &heap->classes[cls];
+        slabs->listed = slabs->fresh = slabs->all = NULL;
+    }
+    uint64_t arrived = count_of(&heap->counts.taken_blocks);
+    arrived -= count_of(&heap->counts.returned_blocks) + count_of(&heap->counts.drained_blocks);
+    atomic_store(&heap->counts.arrived_blocks, arrived);
+    atomic_store(&heap->counts.slab_bytes, 0);
+    atomic_store(&heap->counts.carved_bytes, 0);
+    atomic_store(&heap->counts.active_bytes, 0);
     heap->emptied = NULL;
-    hak_heap_empty_inbox(heap);
-    atomic_store_explicit(&orphans.count, 0, memory_order_relaxed);
+    heap->spare_bytes = 0;
     for (uint32_t number = 1; number < hak_span_table_count(); number++) {
         struct hak_slab *slab = bound_slab(hak_span_of_number(number));
         if (slab == NULL || atomic_load(&slab->owner) != heap) continue;
+        hak_slab_recount(slab);
         enter_slab(heap, slab);
-        if (slab->nfree > 0 || slab->carved < slab->capacity) list_slab(heap, slab);
+        settle(heap, slab);
     }
+}
+
+static void relist_orphans(void) {
+    hak_heap_empty_inbox(&orphans.heap);
+    atomic_store_explicit(&orphans.count, 0, memory_order_relaxed);
+    relist(&orphans.heap);
+}
+
+void hak_heap_mend_claimed(struct hak_heap *heap) {
+    if (!hak_lock_is_held(&heap->claim)) return;
+    relist(heap);
+    hak_lock_reset(&heap->claim);
 }
 
 void hak_heap_mend(void) {

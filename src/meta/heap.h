@@ -40,6 +40,7 @@ struct hak_sender_entry {
  * (hak_count_up), any thread reads, relaxed. The audit compares them with the slabs:
  *
  *   slab_bytes = the slabs' bytes
+ *   carved_bytes = carved * stride of each slab
  *   active_bytes = (carved - nfree) * stride of each slab
  *   returned + drained + arrived - taken = nfree of each slab, in blocks
  */
@@ -53,28 +54,35 @@ struct hak_heap_counts {
     _Atomic uint64_t arrived_blocks; /* free, in adopted slabs; less those of slabs that left */
     _Atomic uint64_t adopted_slabs;
     _Atomic uint64_t slab_bytes;
+    _Atomic uint64_t carved_bytes;
 };
 
 /* Sums over slabs. */
 struct hak_slab_sums {
-    uint64_t slab_bytes, active_bytes, free_blocks;
+    uint64_t slab_bytes, carved_bytes, active_bytes, free_blocks;
 };
 
 struct hak_heap {
     uint32_t id;  /* constant */
     uint32_t tag; /* id << TAG_SHIFT: constant */
 
-    /* Steps that its thread is in the middle of: owner only, read by the child of a fork, which
+    /* Steps that its thread is in the middle of, and whether it is putting a block outside of one
+     * (below): written by the owner; read by who claims the heap, and by the child of a fork, which
      * leaves a heap alone that was being changed. */
-    uint32_t busy;
+    _Atomic uint32_t busy, putting;
+    struct hak_lock claim; /* held by another thread that has the heap for itself */
 
     struct hak_heap_counts counts;
 
     /* Owner only. */
-    struct hak_slab *emptied; /* wholly free, unbound from this heap; the tiers release them */
-    size_t spare_bytes;       /* of slabs kept though wholly uncarved */
-    bool has_released;        /* spans went back to the span source; the front asks */
-    void *misused;            /* what a slow path found wrong; the front asks */
+    struct hak_slab *emptied;   /* wholly free, unbound from this heap; the tiers release them */
+    size_t spare_bytes;         /* of slabs kept though wholly uncarved */
+    bool has_notes;             /* one of the two below: what the front asks after each overflow */
+    bool has_released;          /* spans went back to the span source; the front asks */
+    uint8_t looks_left;         /* that front/care.c owes to slabs that many blocks came back to */
+    uint64_t excess_noted;      /* what was free in slabs when that was noted last */
+    struct hak_heap *posted_to; /* whose block was posted last */
+    void *misused;              /* what a slow path found wrong; the front asks */
     enum hak_free_verdict verdict;
     hak_class_t overwritten_cls; /* then `misused` may be the heap: it is not known which block */
     uint32_t sender_bytes;       /* of remote frees since the last flush */
@@ -90,10 +98,17 @@ void hak_heap_init(struct hak_heap *heap, uint32_t id);
 /* A span becomes a slab of this heap, ready to be carved; false when metadata is out. */
 bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls);
 
+/* Spans went back to the span source, or as much should be looked for. */
+HAK_INLINE void hak_heap_note_released(struct hak_heap *heap) {
+    heap->has_released = true;
+    heap->has_notes = true;
+}
+
 /* Remembers a mistake of the caller until the front reports it. */
 HAK_INLINE void hak_heap_note_misuse(struct hak_heap *heap, const void *block,
                                      enum hak_free_verdict verdict) {
     heap->misused = (void *)(uintptr_t)block;
+    heap->has_notes = true;
     heap->verdict = verdict;
 }
 
@@ -119,8 +134,8 @@ unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned w
                         unsigned *first_index);
 
 /* A block of one of this heap's slabs comes back; constant time. What is no live block's address is
- * left in `misused`. */
-void hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block);
+ * left in `misused`. True when there are emptied slabs. */
+bool hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block);
 
 /* Takes in all remote frees posted to this heap; returns the number of blocks. */
 size_t hak_heap_drain(struct hak_heap *heap);
@@ -137,6 +152,11 @@ void hak_heap_drain_orphans(struct hak_heap *heap);
  * owner, in a step; and the same of the orphans, under their lock. */
 size_t hak_heap_purge(struct hak_heap *heap);
 size_t hak_heap_purge_orphans(void);
+
+/* The same of those of its slabs that have settled (slab.h), until it has given back so many bytes
+ * in one call. Less than `bytes_max` says that it has seen all of them. */
+size_t hak_heap_purge_some(struct hak_heap *heap, size_t bytes_max);
+size_t hak_heap_purge_some_orphans(size_t bytes_max);
 
 /* Slabs kept though nothing of them is in use are emptied too: of one class, or of all. */
 void hak_heap_empty_spare(struct hak_heap *heap, hak_class_t cls);
@@ -192,24 +212,81 @@ void hak_heap_sum_slab(struct hak_slab_sums *sums, const struct hak_slab *slab);
  */
 struct hak_slab_sums hak_heap_sums(const struct hak_heap *heap);
 
+/* Bytes of blocks that were carved and are free in their slabs; and a number that is the same as
+ * long as the heap's thread neither takes blocks from slabs nor gives any back. Any thread, a
+ * glance. */
+uint64_t hak_heap_excess(const struct hak_heap *heap);
+uint64_t hak_heap_activity(const struct hak_heap *heap);
+
 /* The heap of slabs whose threads have ended; its lists and counts change under its lock. */
 const struct hak_heap *hak_heap_orphans(void);
 void hak_heap_lock_orphans(void);
 void hak_heap_unlock_orphans(void);
 
+/* A heap whose thread is away can be claimed by another, which then is its owner until it gives the
+ * claim back: it may drain, purge and empty slabs, whatever is not in the thread's bins or its
+ * sender's cache. What the thread does outside of its bins stands between enter and leave, or
+ * begin_put and end_put, and waits there while the heap is claimed.
+ *
+ *   thread                               claimer
+ *   T1  busy or putting := 1             C1  takes `claim`
+ *   T2  is `claim` held?                 C2  hak_os_barrier
+ *   T3    yes: := 0, wait, again         C3  busy or putting? yes: gives the claim back
+ *   T4  uses the heap                    C4  uses the heap
+ *   T5  := 0 (release)                   C5  gives the claim back (release)
+ *
+ * T1 and T2 are ordered by the compiler alone, so the pair costs no locked instruction; C2 is what
+ * makes that enough. Let T2 find no claim: it was read before the barrier's instant in this thread,
+ * or C1 would have been seen; then T1 is complete at that instant and C3 sees it, unless T5 has
+ * been, and then C3's acquire makes all of T4 visible. Or it was read after: then the claim was
+ * given back, and T2's acquire sees C4. So the two are never both in the heap. A claimer that backs
+ * off has changed nothing. Nested steps do not look: the outermost has. Modelled in
+ * tests/model/claim.pml. Where there is no barrier no heap is claimed.
+ *
+ * Fork: the child of a fork in whose parent a heap was claimed makes the heap's lists anew
+ * (hak_heap_mend_claimed). */
+bool hak_heap_claim(struct hak_heap *heap);
+void hak_heap_unclaim(struct hak_heap *heap);
+
+/* T3 of a step. */
+HAK_NOINLINE void hak_heap_wait(struct hak_heap *heap, _Atomic uint32_t *mark);
+
+HAK_INLINE bool hak_heap_is_claimed(const struct hak_heap *heap) {
+    return atomic_load_explicit(&heap->claim.state, memory_order_acquire) != HAK_LOCK_OPEN;
+}
+
 /* A step of the heap's thread begins and ends: whatever changes lists, bins or several blocks'
- * bits, or calls a tier, stands between the two. A block that goes back to its slab as most do is
- * none, since that is the bulk of long runs of frees: hak_heap_recount mends what it changes.
- * Compiler barriers are enough: os/lock.h. In the child of a fork the first step mends what it
- * inherited before it begins: in the middle of one, holding locks, it would be too late. */
+ * bits, or calls a tier, stands between the two. In the child of a fork the first step mends what
+ * it inherited before it begins: in the middle of one, holding locks, it would be too late. */
 HAK_INLINE void hak_heap_enter(struct hak_heap *heap) {
     if (hak_unlikely(hak_os_page_is_cleared())) hak_lock_mend_after_fork(NULL);
-    heap->busy++;
+    uint32_t busy = atomic_load_explicit(&heap->busy, memory_order_relaxed);
+    atomic_store_explicit(&heap->busy, busy + 1, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
+    if (hak_unlikely(hak_heap_is_claimed(heap)) && busy == 0) hak_heap_wait(heap, &heap->busy);
 }
 HAK_INLINE void hak_heap_leave(struct hak_heap *heap) {
+    uint32_t busy = atomic_load_explicit(&heap->busy, memory_order_relaxed);
+    atomic_store_explicit(&heap->busy, busy - 1, memory_order_release);
+}
+
+HAK_INLINE bool hak_heap_is_busy(const struct hak_heap *heap) {
+    return atomic_load_explicit(&heap->busy, memory_order_relaxed) != 0;
+}
+
+/* A block goes back to its slab, which is the bulk of long runs of frees. Not a step, since a fork
+ * may come in the middle of it: hak_heap_recount mends what it changes. After a try that failed the
+ * caller waits, or begins. */
+HAK_INLINE bool hak_heap_try_put(struct hak_heap *heap) {
+    atomic_store_explicit(&heap->putting, 1, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
-    heap->busy--;
+    return hak_likely(!hak_heap_is_claimed(heap));
+}
+HAK_INLINE void hak_heap_begin_put(struct hak_heap *heap) {
+    if (!hak_heap_try_put(heap)) hak_heap_wait(heap, &heap->putting);
+}
+HAK_INLINE void hak_heap_end_put(struct hak_heap *heap) {
+    atomic_store_explicit(&heap->putting, 0, memory_order_release);
 }
 
 /* The heap of a thread that vanished in a fork, between two steps: recounts its slabs' bits, of
@@ -225,5 +302,8 @@ HAK_INLINE void hak_heap_empty_inbox(struct hak_heap *heap) {
     atomic_store(&heap->inbox, NULL);
 }
 void hak_heap_mend(void);
+
+/* The same child, after that: the lists of a heap that another thread had claimed. */
+void hak_heap_mend_claimed(struct hak_heap *heap);
 
 #endif

@@ -91,6 +91,7 @@ uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits) {
 static void post_entry(struct hak_heap *heap, struct hak_sender_entry *entry) {
     uint64_t bits = entry->bits;
     entry->bytes = 0;
+    heap->posted_to = atomic_load_explicit(&entry->slab->owner, memory_order_relaxed);
     hak_count_up(&heap->counts.posted_blocks, hak_bits_count(bits));
     uint64_t twice = hak_remote_post(entry->slab, entry->word, bits);
     if (hak_unlikely(twice != 0)) {

@@ -63,6 +63,7 @@ bool hak_slab_bind(struct hak_slab *slab, hak_class_t cls) {
     slab->low_word = 0;
     slab->is_listed = false;
     slab->has_purged = false;
+    slab->looked = 0;
     return true;
 }
 
@@ -222,4 +223,16 @@ size_t hak_slab_purge(struct hak_slab *slab) {
         page = end;
     }
     return bytes;
+}
+
+/* States that a look tells apart: what is free, or would be new, and whether it went already. */
+#define LOOKED_PURGED 1u
+
+size_t hak_slab_purge_settled(struct hak_slab *slab) {
+    bool may_give = slab->nfree > 0 || slab->carved < slab->capacity;
+    uint16_t looked = (uint16_t)((slab->nfree * 31u + slab->carved) << 1);
+    if (!may_give || slab->looked == (looked | LOOKED_PURGED)) return 0;
+    bool is_settled = slab->looked == looked;
+    slab->looked = is_settled ? looked | LOOKED_PURGED : looked;
+    return is_settled ? hak_slab_purge(slab) : 0;
 }

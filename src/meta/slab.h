@@ -46,6 +46,7 @@ struct hak_slab {
     HAK_ALIGNED(HAK_LINE_BYTES) _Atomic(struct hak_heap *) owner; /* NULL: orphan, or no slab */
     _Atomic uint64_t summary; /* bit w: the remote word w may hold bits */
     _Atomic uint32_t pending; /* 1: someone holds the right to use `link` */
+    uint16_t looked;          /* owner only: what hak_slab_purge_settled saw last */
     struct hak_slab *link;    /* next in an inbox; belongs to the holder of `pending` */
 
     /* Owner only; the orphan list's lock while there is no owner. */
@@ -135,6 +136,10 @@ void hak_slab_reset(struct hak_slab *slab);
 /* Owner: gives the pages back that hold no part of a block in use, nor one in a bin; returns their
  * bytes. A page is not given back again before a block on it has been handed out. */
 size_t hak_slab_purge(struct hak_slab *slab);
+
+/* The same once the slab has stayed as it is from one call to the next, and not again before it has
+ * changed: a slab that is being used keeps its pages. */
+size_t hak_slab_purge_settled(struct hak_slab *slab);
 
 /* Whether no block in use lies on a page that was given back: for the audit. */
 bool hak_slab_is_purged_right(const struct hak_slab *slab);

@@ -107,6 +107,13 @@ HAK_NORETURN void hak_os_exit(int status);
 void hak_os_wait(_Atomic uint32_t *word, uint32_t value);
 void hak_os_wake_one(_Atomic uint32_t *word);
 
+/* A full barrier in every thread of the process, so that one side of a handshake gets by with a
+ * compiler barrier (membarrier, Linux 4.14): each thread's accesses before some instant of this
+ * call are complete, and none after it has begun. False when the kernel has no such thing. The
+ * first is called once at start, while it costs nothing; a child of a fork inherits it. */
+void hak_os_barrier_init(void);
+bool hak_os_barrier(void);
+
 /* Whether this process is the child of a fork and has not called hak_os_note_process itself: by the
  * process number, or by a page that the kernel clears in the child (Linux 4.14), which also holds
  * in new process namespaces. Unlike a fork handler it is true from the child's first instruction

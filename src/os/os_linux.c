@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -344,6 +345,23 @@ void hak_os_wait(_Atomic uint32_t *word, uint32_t value) {
 
 void hak_os_wake_one(_Atomic uint32_t *word) {
     (void)futex(word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+static bool membarrier(int what) {
+    int saved_errno = errno;
+    bool done = syscall(SYS_membarrier, what, 0) == 0;
+    errno = saved_errno;
+    return done;
+}
+
+static bool has_barrier; /* constant after the start */
+
+void hak_os_barrier_init(void) {
+    has_barrier = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+bool hak_os_barrier(void) {
+    return has_barrier && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 }
 
 static _Atomic uint32_t no_page = 1;

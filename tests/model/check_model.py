@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""check_model.py [-v] [CASE..]: searches every state of remote.pml, and proves that it bites.
+"""check_model.py [-v] [CASE..]: searches every state of the models, and proves that they bite.
 
-Each case is one size of the model and must have no error; each planted fault (FAULT_* there) must
-have one, found by an assertion. Builds in a temporary folder with spin and a C compiler, one case
-after another on one core, and prints a line a case. Exits 77 (skipped) without spin.
+remote.pml is the protocol of remote frees and owners, claim.pml the claim of a heap whose thread is
+away. Each case is one size of a model and must have no error; each planted fault (FAULT_* there)
+must have one, found by an assertion. Builds in a temporary folder with spin
+and a C compiler, one case after another on one core, and prints a line a case. Exits 77 (skipped)
+without spin.
 """
 import argparse
 import os
@@ -16,16 +18,18 @@ import sys
 import tempfile
 import time
 
-MODEL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "remote.pml")
+FOLDER = os.path.dirname(os.path.abspath(__file__))
 SKIPPED = 77
 MEGABYTES_MAX = 1900
 SECONDS_MAX = 1200
 DEPTH_MAX = 20000
 
-SIZES = ("SLABS", "HEAPS", "HAND10", "HAND20", "HAND11", "HAND21", "EXITS", "BINDS", "GIVES")
+REMOTE = ("remote.pml", "SLABS", "HEAPS", "HAND10", "HAND20", "HAND11", "HAND21", "EXITS", "BINDS",
+          "GIVES")  # fmt: skip
+CLAIM = ("claim.pml", "CLAIMERS", "TRIES", "STEPS")
 
-# Name: the sizes above, in their order. HANDps are sets of blocks; 1 and 2 are in word 0, 4 and 8
-# in word 1.
+# Name: the sizes of its model, in their order. HANDps are sets of blocks; 1 and 2 are in word 0, 4
+# and 8 in word 1.
 CASES = {
     "one word": (1, 1, 1, 2, 0, 0, 0, 0, 2),
     "two words": (1, 1, 5, 2, 0, 0, 0, 0, 2),
@@ -35,6 +39,8 @@ CASES = {
     "orphans, two slabs": (2, 1, 1, 0, 0, 1, 1, 0, 0),
     "reuse": (1, 2, 4, 8, 0, 0, 0, 1, 1),
     "reuse and orphan": (1, 1, 4, 8, 0, 0, 1, 1, 1),
+    "one claimer": (1, 2, 3),
+    "two claimers": (2, 2, 2),
 }
 
 # Fault: the case that shows it.
@@ -51,6 +57,11 @@ FAULTS = {
     "DRAIN_FOREIGN": "orphan",
     "RELEASE_NOT_FREE": "reuse",
     "RELEASE_UNHELD": "reuse",
+    "LOOK_FIRST": "one claimer",
+    "NO_BARRIER": "one claimer",
+    "NO_LOOK": "one claimer",
+    "MARK_OVERTAKES_DATA": "one claimer",
+    "WAIT_UNMARKED": "one claimer",
 }
 
 
@@ -65,13 +76,14 @@ def run(command, folder):
 
 def search(sizes, fault):
     """Builds and runs one model; its output."""
-    defines = [f"-D{name}={value}" for name, value in zip(SIZES, sizes)]
+    model, *names = REMOTE if len(sizes) == len(REMOTE) - 1 else CLAIM
+    defines = [f"-D{name}={value}" for name, value in zip(names, sizes)]
     if fault:
         defines.append("-DFAULT_" + fault)
     compiler = shlex.split(os.environ.get("CC", "cc"))
     options = ["-O0" if fault else "-O2", "-w", "-DSAFETY", "-DCOLLAPSE"]
     with tempfile.TemporaryDirectory(prefix="hakmem-model-") as folder:
-        run(["spin", "-a", *defines, MODEL], folder)
+        run(["spin", "-a", *defines, os.path.join(FOLDER, model)], folder)
         run([*compiler, *options, f"-DMEMLIM={MEGABYTES_MAX}", "-o", "pan", "pan.c"], folder)
         return run(["./pan", f"-m{DEPTH_MAX}"], folder)
 

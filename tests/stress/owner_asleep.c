@@ -3,7 +3,8 @@
  * owner_asleep.c dormant|exited: thread A allocates 40 MiB, thread B frees all of it, and A never
  * calls the allocator again, because it sleeps or has ended. Then B allocates as much again, three
  * times over. What an ended owner had is adopted: the resident size stays near one live set. What a
- * sleeping owner had waits for it to wake: near two, and no more however often B comes round.
+ * sleeping owner had is taken in after a while (patterns.c): at once, near two live sets, and no
+ * more however often B comes round.
  */
 #include "tests/stress/stress.h"
 

@@ -418,6 +418,21 @@ static void a_page_is_given_back_once_until_it_is_used(void **state) {
     assert_int_equal(hak_slab_purge(&slab), hak_os_page_bytes());
 }
 
+static void a_slab_has_to_settle_before_its_pages_go(void **state) {
+    (void)state;
+    carve(slab.capacity);
+    assert_int_equal(hak_slab_purge_settled(&slab), 0);
+    assert_int_equal(hak_slab_purge_settled(&slab), 0); /* nothing is free */
+    for (unsigned i = 2; i < slab.capacity; i++) {
+        put(i);
+    }
+    assert_int_equal(hak_slab_purge_settled(&slab), 0); /* the first look */
+    put(1);
+    assert_int_equal(hak_slab_purge_settled(&slab), 0); /* it has changed */
+    assert_true(hak_slab_purge_settled(&slab) > 0);
+    assert_int_equal(hak_slab_purge_settled(&slab), 0);
+}
+
 static void what_was_never_carved_goes_unless_it_was_never_touched(void **state) {
     (void)state;
     const size_t page_bytes = hak_os_page_bytes();
@@ -495,6 +510,7 @@ int main(void) {
         memory_test(the_pages_between_live_blocks_are_given_back),
         memory_test(a_block_over_two_pages_keeps_both),
         memory_test(a_page_is_given_back_once_until_it_is_used),
+        memory_test(a_slab_has_to_settle_before_its_pages_go),
         memory_test(what_was_never_carved_goes_unless_it_was_never_touched),
         memory_test(untouched_memory_is_not_given_back),
         memory_test(blocks_in_use_keep_their_contents_through_purges),
