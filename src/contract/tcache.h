@@ -34,6 +34,7 @@ struct hak_tcache {
     uint32_t visits_gap;     /* what it was set to */
     uint32_t visits_fast;    /* visits since the clock last moved */
     uint32_t visits_natural; /* of these, what came to a slow path of malloc by itself */
+    bool was_natural;        /* there were a few before the clock last moved */
     bool is_busy;            /* let go for the number of both, until the clock moves again */
     uint8_t busy_ticks;      /* in a row, at the end of which it might have been let go */
     bool has_due;            /* the last look found something to give back */

@@ -101,6 +101,7 @@ bool hak_care_note_post(struct hak_tcache *tc) {
     SET(seen, hak_heap_activity(owner));
     if (GET(gap_ms) == 0) SET(gap_ms, HAK_CARE_POST_MS);
     atomic_store_explicit(&hak_care_rounds, HAK_CARE_LOOKS, memory_order_relaxed);
+    tc->heap.has_grown = true;
     hak_heap_note_released(&tc->heap);
     return true;
 }

@@ -37,9 +37,17 @@ static bool has_excess(void) {
     return idle_bytes() > hak_purge_policy.keep_bytes;
 }
 
+/* Rounds are to come (front/care.h), and this thread has not come here by itself since its watch
+ * began: where it does so a few times in a tick, that is enough. Once is no sign, since a watch
+ * empties its bins. */
+static bool needs_care(const struct hak_tcache *tc) {
+    bool is_natural = tc->was_natural || tc->visits_natural >= HAK_WATCH_NATURAL;
+    return hak_care_is_wanted(tc) && !is_natural;
+}
+
 /* Whether nothing is left that a watch would be for. */
 static bool is_done(const struct hak_tcache *tc) {
-    return !has_excess() && !hak_care_is_wanted(tc);
+    return !has_excess() && !needs_care(tc);
 }
 
 /* At most one system call, for a share of what is idle; returns the bytes given back. */
@@ -100,6 +108,7 @@ static void begin_watch(struct hak_tcache *tc, uint64_t now_ms) {
     tc->visits_gap = 1;
     tc->visits_fast = 0; /* what it did before, in the same tick, does not make it busy */
     tc->visits_natural = 0;
+    tc->was_natural = false;
     hak_thread_watch(tc);
 }
 
@@ -108,8 +117,7 @@ static void begin_watch(struct hak_tcache *tc, uint64_t now_ms) {
 static bool is_over(const struct hak_tcache *tc, uint64_t now_ms) {
     uint64_t more_ms = hak_idle_of(&hak_idle.big) > 0 ? HAK_WATCH_BIG_MS : HAK_WATCH_MS;
     uint64_t watch_ms = 2 * hak_purge_policy.age_ms + more_ms;
-    return !tc->has_due && !hak_care_is_wanted(tc) &&
-           hak_purge_is_due(now_ms, tc->released_ms, watch_ms) &&
+    return !tc->has_due && !needs_care(tc) && hak_purge_is_due(now_ms, tc->released_ms, watch_ms) &&
            hak_purge_is_due(now_ms, hak_alert_begun_ms(), watch_ms);
 }
 
@@ -117,7 +125,7 @@ static bool is_over(const struct hak_tcache *tc, uint64_t now_ms) {
  * makes calls sees to what is released from now on, and alerts anew. */
 static bool is_relieved(const struct hak_tcache *tc, uint64_t now_ms) {
     uint64_t watch_ms = hak_purge_policy.age_ms + HAK_ALERT_DUTY_MS;
-    return hak_alert_is_on_duty(tc, now_ms) && !tc->has_due && !hak_care_is_wanted(tc) &&
+    return hak_alert_is_on_duty(tc, now_ms) && !tc->has_due && !needs_care(tc) &&
            hak_purge_is_due(now_ms, tc->released_ms, watch_ms) &&
            hak_purge_is_due(now_ms, hak_alert_begun_ms(), watch_ms);
 }
@@ -185,6 +193,7 @@ static void count_visit(struct hak_tcache *tc, bool has_ticked) {
     if (has_ticked && hak_thread_is_watched()) count_tick(tc);
     tc->visits_fast = has_ticked ? 0 : tc->visits_fast + tc->visits_gap;
     if (!has_ticked) return;
+    tc->was_natural = tc->visits_natural >= HAK_WATCH_NATURAL;
     tc->visits_natural = 0;
     tc->is_busy = false;
 }
@@ -250,7 +259,7 @@ void hak_purge_drain_cold(struct hak_tcache *tc) {
 
 /* A thread that was called by senders only, and let go just now, need not be watched for it. */
 static bool may_turn_back(const struct hak_tcache *tc, uint32_t seen, uint64_t now_ms) {
-    if (is_done(tc)) return true;
+    if (!has_excess() && !hak_care_is_wanted(tc)) return true;
     return seen == tc->alert_seen && !hak_purge_is_due(now_ms, tc->let_go_ms, HAK_WATCH_AGAIN_MS);
 }
 
@@ -271,14 +280,16 @@ void hak_purge_note(struct hak_tcache *tc) {
     size_t idle = idle_bytes();
     tc->heap.has_released = false;
     tc->has_more = true;
-    if (is_done(tc)) return;
+    bool has_grown = tc->heap.has_grown;
+    tc->heap.has_grown = false;
+    if (!has_excess() && !has_grown) return;
     if (hak_unlikely(idle > hak_purge_policy.keep_bytes && hak_alert_is_due(idle))) {
         hak_heap_enter(&tc->heap);
         hak_alert_others(tc, idle, HAK_ALERT_BY_FREE);
         hak_heap_leave(&tc->heap);
     }
     if (hak_thread_is_watched()) return;
-    bool is_news = hak_care_is_wanted(tc) || idle >= tc->visited_idle + HAK_ALERT_BYTES;
+    bool is_news = has_grown || idle >= tc->visited_idle + HAK_ALERT_BYTES;
     if (tc->is_busy && !is_news) return;
     begin_watch(tc, hak_os_now_ms());
 }

@@ -209,6 +209,7 @@ static void note_excess(struct hak_heap *heap) {
     if (excess - heap->excess_noted < HAK_CARE_NOTE_BYTES) return;
     heap->excess_noted = excess;
     heap->looks_left = HAK_CARE_LOOKS;
+    heap->has_grown = true;
     hak_heap_note_released(heap);
 }
 

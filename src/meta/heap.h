@@ -79,6 +79,7 @@ struct hak_heap {
     size_t spare_bytes;         /* of slabs kept though wholly uncarved */
     bool has_notes;             /* one of the two below: what the front asks after each overflow */
     bool has_released;          /* spans went back to the span source; the front asks */
+    bool has_grown;             /* with `has_released`: what care.c is to look after has */
     uint8_t looks_left;         /* that front/care.c owes to slabs that many blocks came back to */
     uint64_t excess_noted;      /* what was free in slabs when that was noted last */
     struct hak_heap *posted_to; /* whose block was posted last */
