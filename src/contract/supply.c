@@ -371,7 +371,17 @@ static unsigned bin_capacity(hak_class_t cls, uint32_t bytes) {
     return fit < 1 ? 1 : fit < HAK_BIN_BLOCKS_MAX ? fit : HAK_BIN_BLOCKS_MAX;
 }
 
+/* Constants, which a cache keeps from thread to thread. */
+static void init_capacities(struct hak_tcache *tc) {
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
+        struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+        slabs->capacity_first = (uint16_t)bin_capacity(cls, HAK_BIN_FIRST_BYTES);
+        slabs->capacity_max = (uint16_t)bin_capacity(cls, HAK_BIN_MAX_BYTES);
+    }
+}
+
 void hak_supply_init_bins(struct hak_tcache *tc) {
+    if (tc->heap.classes[1].capacity_max == 0) init_capacities(tc);
     tc->bin_bytes = 0;
     tc->bin_budget = HAK_BUDGET_FIRST_BYTES;
     tc->bins_given = 0;
@@ -380,10 +390,6 @@ void hak_supply_init_bins(struct hak_tcache *tc) {
         hak_bin_init(&tc->bins[cls]);
         tc->bins[cls].overflows_left = overflows_before_shrink(0);
     }
-    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
-        struct hak_class_slabs *slabs = &tc->heap.classes[cls];
-        slabs->capacity_first = (uint16_t)bin_capacity(cls, HAK_BIN_FIRST_BYTES);
-        slabs->capacity_max = (uint16_t)bin_capacity(cls, HAK_BIN_MAX_BYTES);
-        slabs->seen = state_of(&tc->bins[cls]);
-    }
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++)
+        tc->heap.classes[cls].seen = state_of(&tc->bins[cls]);
 }
