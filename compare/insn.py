@@ -5,13 +5,15 @@ Called by bench_insn.py. One run of a one-thread row of harness/ under each arm,
 the timed run has; only what lies between bench_start and bench_stop is counted. per_op holds all
 of it, the loop of the workload too; allocator_per_op what was executed inside the allocator's own
 file, and so neither the kernel nor libc's memset; for glibc that file is all of libc.
-Counts repeat exactly for allocators that do the same each time. Those that look at a clock, or at
-addresses or random numbers from the kernel, differ by less than TOLERANCE.
+Counts repeat exactly for allocators that do the same each time. Those that look at addresses or
+random numbers from the kernel differ by less than TOLERANCE. The coarse clock stands still
+(harness/still_clock.c): what an allocator does by it is not counted.
 """
 
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from launch import failure_of
@@ -116,6 +118,8 @@ def measure(row, arm, shot):
     except NotCounted as why:
         return record | {"reason": str(why)}
     out.unlink(missing_ok=True)
+    clock = str(Path(shot.launcher.path).with_name("libstill_clock.so"))
+    shot = replace(shot, preloads=(clock, *shot.preloads))
     report = shot.launcher.run(shot, argv, TIMEOUT_S, stdout, stderr, ENV)
     failure = failure_of(report)
     if failure is not None:

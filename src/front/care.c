@@ -166,11 +166,11 @@ void hak_care_drain_if_called(struct hak_tcache *tc) {
 
 bool hak_care_visit(struct hak_tcache *tc, uint64_t now_ms) {
     hak_supply_drain_orphans(&tc->heap);
+    if (!is_on()) return false;
     if (hak_purge_is_due(now_ms, tc->scanned_ms, HAK_SCAN_MS)) {
         tc->scanned_ms = now_ms;
         hak_supply_scan(tc);
     }
-    if (!is_on()) return false;
     if (hak_care_is_wanted(tc)) look_at_owner();
     look_after_own(tc, now_ms);
     return hak_care_visit_others(now_ms);
