@@ -272,7 +272,7 @@ bool hak_thread_after_fork(void) {
     for (struct hak_tcache *tc = hak_thread_first(); tc != NULL; tc = tc->next_created) {
         if (!tc->is_used || tc->forks != before) continue;
         tc->tls = NULL; /* its stack is gone, or another thread's soon */
-        if (hak_heap_is_busy(&tc->heap)) in_disorder = true;
+        if (hak_heap_is_busy(&tc->heap) || hak_heap_is_claimed(&tc->heap)) in_disorder = true;
         atomic_store_explicit(&hak_thread_may_reap, true, memory_order_relaxed);
     }
     return in_disorder;
@@ -306,10 +306,12 @@ bool hak_thread_reap(void) {
     struct hak_tcache *tc = claim_vanished();
     if (tc == NULL) return false;
     tc->heap.misused = NULL;     /* of the parent */
+    hak_heap_enter(&tc->heap);   /* another thread of the child may claim it */
     hak_heap_end_put(&tc->heap); /* it may have been in the middle of one */
     hak_heap_recount(&tc->heap);
     for (size_t cls = 0; cls < HAK_CLASSES; cls++)
         hak_bin_mend(&tc->bins[cls]);
+    hak_heap_leave(&tc->heap);
     retire(tc);
     return true;
 }

@@ -340,6 +340,9 @@ void hak_heap_recount(struct hak_heap *heap) {
 }
 
 bool hak_heap_claim(struct hak_heap *heap) {
+    bool is_used =
+        hak_heap_is_busy(heap) || atomic_load_explicit(&heap->putting, memory_order_relaxed) != 0;
+    if (is_used) return false; /* a glance, which spares the barrier */
     if (!hak_lock_try(&heap->claim)) return false;
     bool is_away = hak_os_barrier() &&
                    atomic_load_explicit(&heap->busy, memory_order_acquire) == 0 &&
