@@ -74,7 +74,7 @@ def everybody(args, settings, scratch, say):
 
 def write_docs(folder, page):
     """The generated part of docs/ablation.md, from a folder of results."""
-    summary = Summary(records.read(folder / "runs.jsonl"))
+    summary = Summary(records.read(records.runs_of(folder)))
     changed = worth.changes(summary)
     parts = [f"From [results/{folder.name}](../results/{folder.name}/summary.md), "
              f"{summary.blocks} blocks a row."]

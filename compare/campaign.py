@@ -70,7 +70,7 @@ def open_jobs(folder, plan):
 
 def durations(result):
     """row name -> seconds of one run, from an earlier result folder."""
-    seconds, path = {}, Path(result) / "runs.jsonl"
+    seconds, path = {}, records.runs_of(result)
     if not path.exists():
         raise Refused(f"--durations: there is no {path}")
     for line in records.read(path):
@@ -243,7 +243,7 @@ def merge(args):
         outcome = outcome_of(args.folder, number)
         if outcome is not None:
             result = job_folder(args.folder, number) / outcome["result"]
-            parts.append(merging.Part(records.read(result / "runs.jsonl"),
+            parts.append(merging.Part(records.read(records.runs_of(result)),
                                       outcome["machine_mark"]))
     try:
         lines = merging.merged(parts, args.out.name, plan_)

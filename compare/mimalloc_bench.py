@@ -99,7 +99,8 @@ def convert(path, folder, base=None):
     changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
     first = session(runs, base, changed.strftime("%Y-%m-%dT%H:%M:%SZ"))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "runs.jsonl").unlink(missing_ok=True)
+    for name in (records.RUNS, records.PACKED):
+        (folder / name).unlink(missing_ok=True)
     writer = records.Journal(folder / "runs.jsonl")
     writer.write(first)
     for slot, (test, arm, block, metric, words) in enumerate(runs):

@@ -4,14 +4,18 @@
 The first line is the session (plan, arms, rows, environment), then come proofs, runs with the ends
 of their blocks, and at the end how it ended. Lines that belong together are written in one piece,
 the one that counts last; so a file whose writer was killed is a valid shorter one once its last,
-torn piece is cut off, and the session can go on. schema.json says what a line is.
+torn piece is cut off, and the session can go on. schema.json says what a line is. A folder that is
+kept holds the same lines as runs.jsonl.xz; `runs_of` finds either, and either is read alike.
 """
 
 import fcntl
 import json
+import lzma
+import os
 from pathlib import Path
 
 SCHEMA = {"schema": "allocbench", "v": 1}
+RUNS, PACKED = "runs.jsonl", "runs.jsonl.xz"
 ACCOMPANYING = ("hist",)  # lines that count only with the line after them
 
 
@@ -67,7 +71,7 @@ def whole(data):
 
 def first(path):
     """The session line, without a look at the rest; None in a file that was cut off in it."""
-    with open(path, "rb") as f:
+    with opened(path) as f:
         lines = whole(f.readline())[1]
     return lines[0] if lines else None
 
@@ -77,5 +81,39 @@ def without_paths(text):
     return " ".join(w if "/" not in w else Path(w).name for w in text.split())
 
 
+def runs_of(folder):
+    """The file with the runs of a folder: runs.jsonl, or the packed one. It need not be there."""
+    plain, packed = Path(folder) / RUNS, Path(folder) / PACKED
+    return packed if packed.exists() and not plain.exists() else plain
+
+
+def opened(path):
+    return lzma.open(path) if Path(path).suffix == ".xz" else open(path, "rb")
+
+
 def read(path):
-    return whole(Path(path).read_bytes())[1]
+    with opened(path) as f:
+        try:
+            data = f.read()
+        except (EOFError, lzma.LZMAError) as error:
+            raise Damaged(f"{Path(path).name} is damaged: {error}") from None
+    return whole(data)[1]
+
+
+def pack(folder):
+    """runs.jsonl becomes runs.jsonl.xz, and goes once that was read back and is the same.
+
+    BlockingIOError: it is still being written.
+    """
+    plain, packed = Path(folder) / RUNS, Path(folder) / PACKED
+    if not plain.exists() and packed.exists():
+        return
+    part = Path(folder) / (PACKED + ".part")
+    with open(plain, "rb") as f:
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        data = f.read()
+        part.write_bytes(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
+        if lzma.decompress(part.read_bytes()) != data:
+            raise Damaged(f"{part.name} does not hold what {plain.name} does")
+        os.replace(part, packed)
+        plain.unlink()

@@ -3,7 +3,8 @@
 
 Called by bench_compare.py, and by hand: `report.py results/<folder>` renders the folder again,
 byte for byte the same: summary.md, summary.csv, tables.tex, report.html, plots/*.svg. The same
-command imports and exports other tools' formats and writes README's table; see --help.
+command packs a folder that is to be kept and lists those that are, imports and exports other tools'
+formats, and writes README's table; see --help.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import charts
 import export
+import kept
 import latex
 import mimalloc_bench
 import page
@@ -24,34 +26,52 @@ from text import terminal
 
 
 def load(folder):
-    return Summary(records.read(Path(folder) / "runs.jsonl"))
+    return Summary(records.read(records.runs_of(folder)))
 
 
 def write_plots(folder, plots):
     """Writes the charts; what an earlier rendering drew and this one does not is removed."""
     (folder / "plots").mkdir(exist_ok=True)
-    kept = {folder / plot.file for plot in plots}
+    drawn = {folder / plot.file for plot in plots}
     for path in sorted((folder / "plots").glob("*.svg")):
-        if path not in kept:
+        if path not in drawn:
             path.unlink()
     for plot in plots:
         (folder / plot.file).write_text(plot.svg, encoding="utf-8")
 
 
 def write(folder):
-    """Renders a result folder from its runs.jsonl; returns the summary for the terminal."""
+    """Renders a result folder from its runs; returns the summary for the terminal."""
     folder = Path(folder)
     summary = load(folder)
     plots, absent = charts.all_plots(summary)
     write_plots(folder, plots)
+    write_tables(folder, summary)
     for name, made in (
-        ("summary.md", text.markdown(summary, plots)),
-        ("summary.csv", text.comma_separated(summary)),
         ("tables.tex", latex.document(summary)),
         ("report.html", page.document(summary, plots, absent)),
     ):
         (folder / name).write_text(made, encoding="utf-8")
     return summary
+
+
+def write_tables(folder, summary):
+    """What a folder that is kept has of its runs."""
+    for name, made in (
+        ("summary.md", text.markdown(summary)),
+        ("summary.csv", text.comma_separated(summary)),
+    ):
+        (Path(folder) / name).write_text(made, encoding="utf-8")
+
+
+def pack(folder):
+    """Leaves of a folder what is kept in the repository, and the page where it is the newest
+    publication; the index beside it follows."""
+    folder = Path(folder)
+    if records.first(records.runs_of(folder))["plan"].get("mode") != "insn":
+        write(folder)
+    kept.pack(folder)
+    kept.write_index(folder.resolve().parent)
 
 
 def arguments():
@@ -62,6 +82,9 @@ def arguments():
                         help="write the folder's table between the marks of README")
     parser.add_argument("--check", action="store_true",
                         help="with --readme: write nothing; exit 1 when the table differs")
+    parser.add_argument("--pack", action="store_true",
+                        help="compress the runs, remove what can be rendered again, and list the "
+                        "folder in the README.md beside it")
     parser.add_argument("--export", choices=sorted(export.FORMATS),
                         help="print the runs in another tool's format")
     parser.add_argument("--import-mimalloc-bench", metavar="FILE",
@@ -85,6 +108,9 @@ def main(argv):
         if not given.readme:
             parser.error("--readme needs FOLDER and the file to write to")
         return readme_table.update(given.folder, given.readme, load(given.folder), given.check)
+    if given.pack:
+        pack(given.folder)
+        return 0
     if given.export:
         sys.stdout.write(export.FORMATS[given.export](load(given.folder)))
         return 0

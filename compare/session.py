@@ -113,7 +113,10 @@ def identity(line):
 
 
 def unfinished(out, session, seed):
-    """The folder of the latest session that is this one, was begun today, and has no end."""
+    """The folder of the latest session that is this one, was begun today, and has no end.
+
+    Packed ones are at their end.
+    """
     wanted = json.loads(json.dumps(identity(session)))
     for path in sorted(out.glob("*/runs.jsonl"), reverse=True):
         if time.time() - path.stat().st_mtime > GOES_ON_WITHIN_S:

@@ -51,16 +51,13 @@ def piped(grid):
     return "\n".join(lines)
 
 
-def markdown(summary, plots):
-    """`plots`: of each picture its file and what it shows."""
+def markdown(summary):
     means, losing = caption.answer(summary)
     parts = ["# Comparison of allocators", ""]
     parts += [f"* {line}" for line in [*means, *losing, caption.failures(summary)]] + [""]
     parts += [line + "\n" for line in caption.caption(summary)]
     for grid in all_grids(summary):
         parts += [f"## {grid.title}", "", grid.note, "", piped(grid), ""]
-    for plot in plots:
-        parts += [f"## {plot.title}", "", f"![{plot.title}]({plot.file})", "", plot.note, ""]
     lines = caption.versions(summary)
     parts += ["## Allocators", "", *[f"* {line}" for line in lines], ""]
     notes = caption.footnotes(summary)

@@ -60,7 +60,7 @@ class Imported(unittest.TestCase):
     def test_the_caption_claims_nothing_that_the_file_does_not_say(self):
         mimalloc_bench.convert(self.file, self.folder / "out", "fast")
         lines = records.read(self.folder / "out" / "runs.jsonl")
-        made = text.markdown(Summary(lines), [])
+        made = text.markdown(Summary(lines))
         self.assertIn("imported from mimalloc-bench", made)
         self.assertIn("There was no null arm", made)
         for claim in ("fresh process", "pinned", "VmHWM", "were noisy"):

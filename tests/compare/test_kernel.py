@@ -211,7 +211,7 @@ class Phase(unittest.TestCase):
             runner.count_calls()
         lines = records.read(self.folder / "runs.jsonl")
         jsonschema.Draft202012Validator(support.schema()).validate(lines[0])
-        made = text.markdown(Summary([*support.made_up_session(), *lines]), [])
+        made = text.markdown(Summary([*support.made_up_session(), *lines]))
         self.assertIn("calls of the kernel: skipped, needs strace", made)
 
 
@@ -236,7 +236,7 @@ class Report(unittest.TestCase):
         records_.append(support.kernel_line("short", "fast") | {"reason": "timeout", "metric": {}})
         summary = Summary(records_)
         self.assertIsNone(summary.time.cells["short", "fast"].words)
-        self.assertIn("timeout", text.markdown(summary, []))
+        self.assertIn("timeout", text.markdown(summary))
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ class Told(unittest.TestCase):
         mean, _ = summary.time.means["geometric mean", "b"]
         self.assertGreater(mean.half_width(), 0.02)
         self.assertEqual(summary.memory.cells["one", "b"].verdict, "equivalent")
-        said = text.markdown(summary, [])
+        said = text.markdown(summary)
         self.assertRegex(said, r"\| one \| b, time \|.*\| 0.99 1.02 0.99 \| 1.00 1.00 1.00 \|")
         self.assertIn("Each build was linked 3 times", said)
 
@@ -145,22 +145,22 @@ class Told(unittest.TestCase):
     def test_too_few_blocks_for_three_layouts_carry_no_interval(self):
         summary = Summary(session((0, 0, 0), 4))
         self.assertTrue(math.isnan(summary.time.cells["one", "b"].estimate.low))
-        self.assertIn("too few blocks", text.markdown(summary, []))
+        self.assertIn("too few blocks", text.markdown(summary))
 
     def test_a_small_claim_of_one_layout_is_owned_up_to(self):
-        said = text.markdown(Summary(session((0.02,), count=1)), [])
+        said = text.markdown(Summary(session((0.02,), count=1)))
         self.assertIn("of one layout of a build", said)
         self.assertNotIn("By layout", said)
         lines = session((0.3,), count=1)
         for line in lines[1:]:
             if line["rec"] == "run" and line["arm"] == "b":
                 line["metric"]["hwm_kib"] = 9000
-        self.assertNotIn("of one layout", text.markdown(Summary(lines), []))
+        self.assertNotIn("of one layout", text.markdown(Summary(lines)))
 
     def test_a_session_that_recorded_no_layouts_claims_nothing_of_them(self):
         lines = session((0.02,), count=1)
         del lines[0]["plan"]["layouts"]
-        self.assertNotIn("layout", text.markdown(Summary(lines), []))
+        self.assertNotIn("layout", text.markdown(Summary(lines)))
 
 
 if __name__ == "__main__":

@@ -185,8 +185,8 @@ class ThisRepository(unittest.TestCase):
         self.assertFalse(all(label in have for _, label, _ in other))
 
     def test_readme_has_no_mean_over_all_rows(self):
-        summary_line = records.first(readme_table.folder_named(REPOSITORY / "README.md")
-                                     / "runs.jsonl")
+        folder = readme_table.folder_named(REPOSITORY / "README.md")
+        summary_line = records.first(records.runs_of(folder))
         self.assertNotIn(f"({len(summary_line['workloads'])} rows)",
                          (REPOSITORY / "README.md").read_text())
 

@@ -91,7 +91,7 @@ class Grids(unittest.TestCase):
             self.assertIn(arm, tables)
 
     def test_says_what_was_skipped_and_missing(self):
-        made = text.markdown(Summary(support.made_up_session()), [])
+        made = text.markdown(Summary(support.made_up_session()))
         self.assertIn("redis: skipped, needs redis-server", made)
         self.assertIn("gone: missing, not installed", made)
 
@@ -221,7 +221,7 @@ class Cells(unittest.TestCase):
         self.assertEqual(summary.time.cells["real", "same"].words, "crash SIGSEGV")
         self.assertEqual(summary.time.means["geometric mean", "same"][1], 2)
         self.assertIsNotNone(summary.time.cells["short", "same"].estimate)
-        made = text.markdown(summary, [])
+        made = text.markdown(summary)
         self.assertIn("real, same: crash SIGSEGV in block 3", made)
         self.assertIn("(2/3 rows)", made)
 

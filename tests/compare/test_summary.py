@@ -247,7 +247,7 @@ class WarmUp(unittest.TestCase):
 
 class Stored(unittest.TestCase):
     def test_result_folders_load_and_every_cell_says_something(self):
-        folders = sorted(RESULTS.glob("*/runs.jsonl"))[:3]
+        folders = sorted(RESULTS.glob("*/runs.jsonl.xz"))[:3]
         self.assertTrue(folders)
         for path in folders:
             summary = Summary(records.read(path))

@@ -183,6 +183,14 @@ class Style(Tree):
         self.names(style.check, "REPORT.md", "", 1, "not on the root's list")
         self.names(style.check, "scratch/a.txt", "", 1, "not on the root's list")
 
+    def test_results_are_packed_and_the_tree_is_light(self):
+        for name in ("plots/x.svg", "tables.tex", "runs.jsonl"):
+            self.names(style.check, "results/made-up/" + name, "", 1, "is made again")
+        self.passes(style.check, {"results/2/report.html": ""})
+        self.names(style.check, "results/1/report.html", "", 1, "only the newest")
+        heavy = "x" * style.MAX_TREE_BYTES
+        self.names(style.check, "results/2/runs.txt", heavy, 1, "the tree has")
+
     def test_licence_and_head(self):
         no_licence = "/* A file about spans of pages. */\n"
         self.names(style.check, "src/meta/x.c", no_licence, 1, "first line")

@@ -3,8 +3,10 @@
 """style.py ROOT: the rules of the house that no compiler and no formatter knows.
 
 A fixed list at the root; a licence line and a head comment in each C file; no #if in the logic of
-src/ and tiers/; no unfinished-work marks, no names that tell a file's history, no long lines.
+src/ and tiers/; no unfinished-work marks, no names that tell a file's history, no long lines; no
+result folder with what can be rendered again, and a tree of bounded weight.
 """
+import pathlib
 import re
 
 import common
@@ -13,6 +15,7 @@ ROOT_FILES = {"meson.build", "meson_options.txt", "README.md", "CONTRIBUTING.md"
               "LICENSE", "run", ".clang-format", ".editorconfig", ".gitignore"}  # fmt: skip
 ROOT_FOLDERS = {".ci", "include", "src", "tiers", "harness", "compare", "results", "tests", "docs"}
 MAX_COLUMNS = 100
+MAX_TREE_BYTES = 15_000_000  # what a search of the tree, and each clone, goes through
 
 CODE = re.compile(r"(\.(c|h|cc|cpp|py|sh|S)|(^|/)(meson\.build|meson_options\.txt|run))$")
 MARKS = re.compile(r"\b(" + "|".join(["TO" "DO", "FIX" "ME", "X" "XX"]) + r")\b")
@@ -20,6 +23,7 @@ HISTORY = re.compile(r"\b\w*[A-Za-z0-9]_(old|new[2-9]\d*|v[2-9]\d*|final)\b")
 HISTORY_FILE = re.compile(r"[_-](old|new[2-9]\d*|v[2-9]\d*|final)(?=[./]|$)")
 CONDITION = re.compile(r"^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)\b[ \t]*(.*?)[ \t]*$", re.M)
 CONDITION_HOME = re.compile(r"src/os/|src/base/(attrs|check)\.h$")
+RENDERED = re.compile(r"results/[^/]+/(plots/|tables\.tex$|runs\.jsonl$)")
 LICENCE = re.compile(r"/\* SPDX-License-Identifier: MIT \*/|// SPDX-License-Identifier: MIT$")
 
 
@@ -29,6 +33,24 @@ def check_root(name):
     if top in (ROOT_FOLDERS if "/" in name else ROOT_FILES):
         return []
     return [f"{name}:1: {top} is not on the root's list; results/ or docs/ may be its place"]
+
+
+def check_weight(root, names):
+    """What can be rendered again, and a tree that has grown."""
+    findings = [
+        f"{name}:1: is made again from the runs: compare/report.py --pack FOLDER removes it"
+        for name in names
+        if RENDERED.match(name)
+    ]
+    pages = [name for name in names if re.match(r"results/[^/]+/report\.html$", name)]
+    for name in pages[:-1]:
+        findings.append(f"{name}:1: only the newest publication keeps its page")
+    sizes = {name: (pathlib.Path(root) / name).stat().st_size for name in names}
+    total = sum(sizes.values())
+    if total > MAX_TREE_BYTES:
+        largest = max(sizes, key=sizes.get)
+        findings.append(f"{largest}:1: the tree has {total} bytes, the limit is {MAX_TREE_BYTES}")
+    return findings
 
 
 def check_head(name, text):
@@ -76,8 +98,9 @@ def check_lines(name, text):
 
 def check(root):
     """All findings of the tracked files."""
-    findings = []
-    for name in common.tracked(root):
+    names = common.tracked(root)
+    findings = check_weight(root, names)
+    for name in names:
         findings += check_root(name)
         if not name.startswith("results/") and HISTORY_FILE.search(name):
             findings.append(f"{name}:1: the name tells a history; git remembers")
