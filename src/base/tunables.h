@@ -91,9 +91,14 @@
  */
 #define HAK_PURGE_SPREAD_MS  250u
 #define HAK_PURGE_BYTES_A_MS ((size_t)4 << 20)
-/* Free pages in slabs are looked for where a heap has so much free in them, once in the age; a look
- * gives back so many bytes at most, some 50 us a MiB, and is one of so many where so much more came
- * back: slabs have to stay as they are from one look to the next. */
+/* Free pages in slabs are looked for where a heap has so much free in them, once in the age, or in
+ * so long (ms) if that is longer; a look gives back so many bytes at most, some 50 us a MiB, and is
+ * one of so many where so much more came back: slabs have to stay as they are from one look to the
+ * next. So many heaps of threads that are away are claimed at a time, at some 5 us each; those that
+ * gave nothing in so many looks are left alone until they are used. */
+#define HAK_CARE_GAP_MS     25u
+#define HAK_CARE_CLAIMS     16u
+#define HAK_CARE_VAIN       2u
 #define HAK_CARE_KEEP_BYTES ((size_t)1 << 20)
 #define HAK_CARE_NOTE_BYTES ((size_t)4 << 20)
 #define HAK_CARE_BYTES_MAX  ((size_t)16 << 20)

@@ -36,11 +36,13 @@ struct hak_tcache {
     uint32_t visits_natural; /* of these, what came to a slow path of malloc by itself */
     bool was_natural;        /* there were a few before the clock last moved */
     bool is_busy;            /* let go for the number of both, until the clock moves again */
+    bool keeps_capacities;   /* let go while its own visits are needed: bins are not widened */
     uint8_t busy_ticks;      /* in a row, at the end of which it might have been let go */
     bool has_due;            /* the last look found something to give back */
     uint64_t visited_ms;     /* the last look */
     uint64_t cared_ms;       /* front/care.c: when the thread last looked after its slabs */
     _Atomic uint64_t care_seen; /* its heap's activity in the last round; by who has the round */
+    _Atomic uint32_t care_vain; /* looks in a row that got nothing, since then; likewise */
     bool is_watching;           /* the watch has begun, for the thread itself */
     uint32_t alert_seen;        /* the last alert that it has answered (front/alert.c) */
     _Atomic(struct hak_tcache *) *tls; /* the thread's word that its fast paths go by, which others

@@ -2,8 +2,10 @@
 /*
  * care.c: see care.h.
  *
- * What one round gives back is bounded, and so is the time for which a thread that comes back finds
- * its heap claimed. What is left over makes the next round due at the next tick of the clock.
+ * A round gives back so many bytes at most and claims so many heaps, each of which costs a barrier;
+ * what is left over makes the next round due at the next tick of the clock, which goes on where
+ * this one ended. A heap with nothing to give, as two passes in a row have shown, is not claimed
+ * again before its thread has used it or somebody has posted to it.
  */
 #include "src/front/care.h"
 
@@ -12,24 +14,31 @@
 #include "src/contract/supply.h"
 #include "src/os/os.h"
 
-/* When the last round of the others was. Relaxed, like what a round has seen: who moves it has the
- * round to itself, unless it is slow and the next one begins; what they do is ordered by claims. */
+/* When the last round of the others was, and where the next one begins, NULL: with the first cache.
+ * Relaxed, like what a round has seen: who moves the time has the round to itself, unless it is
+ * slow and the next one begins; what they do is ordered by claims. */
 static _Atomic uint64_t round_ms;
+static _Atomic(struct hak_tcache *) round_next;
 
 static bool is_on(void) {
     return hak_purge_policy.age_ms <= HAK_WATCH_AGE_MS;
 }
 
+/* From one look at slabs to the next. */
+static uint64_t gap_ms(void) {
+    uint64_t age_ms = hak_purge_policy.age_ms;
+    return age_ms > HAK_CARE_GAP_MS ? age_ms : HAK_CARE_GAP_MS;
+}
+
 static bool begin_round(uint64_t now_ms) {
     uint64_t before_ms = atomic_load_explicit(&round_ms, memory_order_relaxed);
-    return is_on() && before_ms != now_ms &&
-           hak_purge_is_due(now_ms, before_ms, hak_purge_policy.age_ms) &&
+    return is_on() && before_ms != now_ms && hak_purge_is_due(now_ms, before_ms, gap_ms()) &&
            atomic_compare_exchange_strong_explicit(&round_ms, &before_ms, now_ms,
                                                    memory_order_relaxed, memory_order_relaxed);
 }
 
 static void hurry_round(uint64_t now_ms) {
-    atomic_store_explicit(&round_ms, now_ms - hak_purge_policy.age_ms, memory_order_relaxed);
+    atomic_store_explicit(&round_ms, now_ms - gap_ms(), memory_order_relaxed);
 }
 
 /* The heap is claimed: its emptied slabs are released without a step of its own. True when there
@@ -43,26 +52,33 @@ static bool release_emptied(struct hak_heap *heap) {
 }
 
 /* Whether there may be something to be had. A glance: the inbox and the counters are atomics. */
-static bool is_worth_it(const struct hak_heap *heap) {
-    bool has_mail = atomic_load_explicit(&heap->inbox, memory_order_relaxed) != NULL;
-    return has_mail || hak_heap_excess(heap) >= HAK_CARE_KEEP_BYTES;
+static bool is_worth_it(const struct hak_tcache *tc) {
+    bool has_mail = atomic_load_explicit(&tc->heap.inbox, memory_order_relaxed) != NULL;
+    bool is_vain = atomic_load_explicit(&tc->care_vain, memory_order_relaxed) >= HAK_CARE_VAIN;
+    return has_mail || (!is_vain && hak_heap_excess(&tc->heap) >= HAK_CARE_KEEP_BYTES);
 }
 
 /* Whether the heap's counters have stayed as they were since the last round. */
 static bool is_away(struct hak_tcache *tc) {
     uint64_t seen = hak_heap_activity(&tc->heap);
-    return atomic_exchange_explicit(&tc->care_seen, seen, memory_order_relaxed) == seen;
+    bool is_same = atomic_exchange_explicit(&tc->care_seen, seen, memory_order_relaxed) == seen;
+    if (!is_same) atomic_store_explicit(&tc->care_vain, 0, memory_order_relaxed);
+    return is_same;
 }
 
 /* Another thread's heap, as far as `left` bytes of pages; true when slabs were released. */
-static bool look_after(struct hak_heap *heap, size_t *left) {
+static bool look_after(struct hak_tcache *tc, size_t *left) {
+    struct hak_heap *heap = &tc->heap;
     if (!hak_heap_claim(heap)) return false;
-    (void)hak_heap_drain(heap);
+    bool has_drained = hak_heap_drain(heap) > 0;
     hak_heap_empty_spares(heap);
     bool has_released = release_emptied(heap);
     size_t bytes = hak_heap_purge_some(heap, *left);
     *left -= bytes < *left ? bytes : *left;
     hak_heap_unclaim(heap);
+    bool is_vain = !has_drained && !has_released && bytes == 0;
+    uint32_t vain = atomic_load_explicit(&tc->care_vain, memory_order_relaxed);
+    atomic_store_explicit(&tc->care_vain, is_vain ? vain + 1 : 0, memory_order_relaxed);
     return has_released;
 }
 
@@ -122,6 +138,22 @@ static void end_round(bool has_released) {
     if (rounds > 0) atomic_store_explicit(&hak_care_rounds, rounds - 1, memory_order_relaxed);
 }
 
+/* From where the last round ended; where this one ends before the last cache, the next goes on. */
+static bool look_after_others(size_t left, uint64_t now_ms) {
+    struct hak_tcache *tc = atomic_load_explicit(&round_next, memory_order_relaxed);
+    bool has_released = false;
+    unsigned claims = 0;
+    if (tc == NULL) tc = hak_thread_first();
+    for (; tc != NULL && left > 0 && claims < HAK_CARE_CLAIMS; tc = tc->next_created) {
+        if (!is_away(tc) || !is_worth_it(tc)) continue;
+        has_released |= look_after(tc, &left);
+        claims++;
+    }
+    atomic_store_explicit(&round_next, tc, memory_order_relaxed);
+    if (tc != NULL) hurry_round(now_ms);
+    return has_released;
+}
+
 bool hak_care_visit_others(uint64_t now_ms) {
     if (!begin_round(now_ms)) return false;
     size_t left = HAK_CARE_BYTES_MAX;
@@ -130,12 +162,11 @@ bool hak_care_visit_others(uint64_t now_ms) {
         size_t bytes = hak_heap_purge_some_orphans(left);
         left -= bytes < left ? bytes : left;
     }
-    for (struct hak_tcache *tc = hak_thread_first(); tc != NULL && left > 0;
-         tc = tc->next_created) {
-        if (!is_away(tc) || !is_worth_it(&tc->heap)) continue;
-        has_released |= look_after(&tc->heap, &left);
+    if (left == 0) {
+        hurry_round(now_ms);
+    } else {
+        has_released |= look_after_others(left, now_ms);
     }
-    if (left == 0) hurry_round(now_ms);
     end_round(has_released);
     return has_released;
 }
@@ -143,7 +174,7 @@ bool hak_care_visit_others(uint64_t now_ms) {
 /* The thread's own slabs, in its step. */
 static void look_after_own(struct hak_tcache *tc, uint64_t now_ms) {
     struct hak_heap *heap = &tc->heap;
-    if (!hak_purge_is_due(now_ms, tc->cared_ms, hak_purge_policy.age_ms)) return;
+    if (!hak_purge_is_due(now_ms, tc->cared_ms, gap_ms())) return;
     tc->cared_ms = now_ms;
     if (atomic_load_explicit(&heap->inbox, memory_order_relaxed) != NULL) hak_supply_drain(tc);
     size_t bytes = 0;
@@ -151,7 +182,7 @@ static void look_after_own(struct hak_tcache *tc, uint64_t now_ms) {
         bytes = hak_heap_purge_some(heap, HAK_CARE_BYTES_MAX);
     }
     if (bytes >= HAK_CARE_BYTES_MAX) {
-        tc->cared_ms = now_ms - hak_purge_policy.age_ms; /* there is more: at the next tick */
+        tc->cared_ms = now_ms - gap_ms(); /* there is more: at the next tick */
     } else if (heap->looks_left > 0) {
         heap->looks_left--;
     }

@@ -199,6 +199,15 @@ bool hak_slab_is_purged_right(const struct hak_slab *slab) {
     return true;
 }
 
+/* In this order for the child of a fork in between, which takes blocks from the slab: without the
+ * flag it would leave bits of pages that it uses. */
+static void mark_purged(struct hak_slab *slab, size_t page, size_t end) {
+    slab->has_purged = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    for (; page < end; page++)
+        purged_bits(slab)[page >> HAK_WORD_SHIFT] |= hak_slab_bit((unsigned)page);
+}
+
 size_t hak_slab_purge(struct hak_slab *slab) {
     size_t page_bytes = hak_os_page_bytes();
     size_t pages = slab->span.bytes / page_bytes;
@@ -206,17 +215,14 @@ size_t hak_slab_purge(struct hak_slab *slab) {
     if (pages > PAGE_WORDS * HAK_WORD_BITS) return 0;
     for (size_t page = 0; page < pages;) {
         size_t end = page;
-        while (end < pages && !is_page_purged(slab, end) && is_page_unused(slab, end, page_bytes)) {
-            purged_bits(slab)[end >> HAK_WORD_SHIFT] |= hak_slab_bit((unsigned)end);
+        while (end < pages && !is_page_purged(slab, end) && is_page_unused(slab, end, page_bytes))
             end++;
-        }
         if (end == page) {
             page++;
             continue;
         }
+        mark_purged(slab, page, end); /* even if refused, as locked pages are */
         bool zeroed;
-        slab->has_purged =
-            true; /* even if refused, as locked pages are: it is not tried for ever */
         bool done =
             hak_os_purge(slab->span.base + page * page_bytes, (end - page) * page_bytes, &zeroed);
         if (done) bytes += (end - page) * page_bytes;

@@ -20,7 +20,7 @@ SENTENCES = {
     "misaligned": r"memalign: the block .* is not aligned to \d+",
     "errno": r"free: errno was \d+ and is 11",
     "short": r"the usable size of .* was \d+ and is \d+|the usable size of .* bytes were asked for",
-    "long": r"overlaps a live block|not as written|not zero|good_size\(\d+\) is \d+, but the usable",
+    "long": r"overlaps a live block|not as written|not zero|good_size\(\d+\) is \d+, but",
     "stray": r"not as written, while it lived",
     "child": r"fuzz: (grand)?child, .* not as written, while it lived",
     "leak": r"bytes are counted as live, but only \d+ are",

@@ -3,10 +3,10 @@
  * claims.c SECONDS OWNERS SEED: owners allocate and free bursts of small blocks, free each other's,
  * and fall asleep in between for a moment, while two more threads call malloc_trim without end:
  * they claim the owners' heaps whenever those look away, in the middle of bursts as well. Now and
- * then one of either forks while others hold claims; the child uses what it inherited, and its
- * allocator's check must hold. Each block is stamped over all its words while it lives. At rest the
- * check must hold, which finds a block or a page that two threads moved. Compiles against the libc
- * names, and with -DUSE_HAK against the hak_* names.
+ * then one of either forks while others hold claims; two threads of the child use and trim what it
+ * inherited, and its allocator's check must hold. Each block is stamped over all its words while it
+ * lives. At rest the check must hold, which finds a block or a page that two threads moved.
+ * Compiles against the libc names, and with -DUSE_HAK against the hak_* names.
  */
 #include "tests/stress/stress.h"
 
@@ -59,17 +59,32 @@ static void release(struct block *block) {
     mem.free(block);
 }
 
+static void use_and_trim(uint64_t *random) {
+    for (unsigned i = 0; i < 500; i++) {
+        release(allocate(random_next(random)));
+        release(atomic_exchange(&shared[random_next(random) % SHARED_SLOTS], NULL));
+        if (i % 100 == 0) trim();
+    }
+    trim();
+}
+
+static void *use_in_thread(void *argument) {
+    uint64_t random = (uintptr_t)argument;
+    use_and_trim(&random);
+    return NULL;
+}
+
 /* The child has the blocks that this thread knows of, and those that lie in the shared slots. */
 static void fork_and_use(uint64_t *random) {
     const pid_t child = fork();
     require(child >= 0, "no fork");
     if (child == 0) {
+        pthread_t thread;
         alarm(60);
-        for (unsigned i = 0; i < 500; i++) {
-            release(allocate(random_next(random)));
-            release(atomic_exchange(&shared[random_next(random) % SHARED_SLOTS], NULL));
-        }
-        trim();
+        void *argument = (void *)(uintptr_t)(random_next(random) | 1);
+        require(pthread_create(&thread, NULL, use_in_thread, argument) == 0, "no thread");
+        use_and_trim(random);
+        pthread_join(thread, NULL);
         check_at_rest();
         _exit(0);
     }
