@@ -194,6 +194,7 @@ static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
 
 /* Whether the bins may hold so much more. Where a bin was too small, the budget grows by it. */
 static bool may_widen(struct hak_tcache *tc, uint32_t more_bytes, bool was_full) {
+    if (tc->keeps_capacities) return false;
     uint32_t bytes = tc->bin_bytes + more_bytes;
     if (bytes > tc->bin_budget && was_full && bytes <= budget_max()) tc->bin_budget = bytes;
     return bytes <= tc->bin_budget;

@@ -195,9 +195,9 @@ void hak_care_drain_if_called(struct hak_tcache *tc) {
     hak_supply_drain(tc);
 }
 
-bool hak_care_visit(struct hak_tcache *tc, uint64_t now_ms) {
+bool hak_care_visit(struct hak_tcache *tc, uint64_t now_ms, bool has_ticked) {
     hak_supply_drain_orphans(&tc->heap);
-    if (!is_on()) return false;
+    if (!has_ticked || !is_on()) return false;
     if (hak_purge_is_due(now_ms, tc->scanned_ms, HAK_SCAN_MS)) {
         tc->scanned_ms = now_ms;
         hak_supply_scan(tc);

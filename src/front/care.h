@@ -12,8 +12,9 @@
 
 #include "src/front/thread.h"
 
-/* At a visit, in a step of the thread. True when something went back to the span source. */
-bool hak_care_visit(struct hak_tcache *tc, uint64_t now_ms);
+/* At a visit, in a step of the thread; `has_ticked`: the clock has moved since the last one. True
+ * when something went back to the span source. */
+bool hak_care_visit(struct hak_tcache *tc, uint64_t now_ms, bool has_ticked);
 
 /* For threads of our own, which have no cache: a round if one is due. */
 bool hak_care_visit_others(uint64_t now_ms);

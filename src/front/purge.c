@@ -109,6 +109,7 @@ static void begin_watch(struct hak_tcache *tc, uint64_t now_ms) {
     tc->visits_fast = 0; /* what it did before, in the same tick, does not make it busy */
     tc->visits_natural = 0;
     tc->was_natural = false;
+    tc->keeps_capacities = false;
     hak_thread_watch(tc);
 }
 
@@ -139,6 +140,7 @@ static bool turn_back(struct hak_tcache *tc) {
 static void end_watch(struct hak_tcache *tc, uint64_t now_ms) {
     if (turn_back(tc)) {
         tc->let_go_ms = now_ms;
+        tc->keeps_capacities = tc->is_busy;
     } else {
         tc->visits_left = 1;
         hak_thread_watch(tc);
@@ -153,8 +155,9 @@ static void let_go(struct hak_tcache *tc) {
 }
 
 /* A thread that calls so often would be slowed down. If its calls come to malloc's slow path by
- * themselves, they will go on to do so, and that is enough. If its bins serve them, nobody might
- * look again: then it stays watched until all is over. */
+ * themselves, they will go on to do so, and that is enough; to that end its bins are not widened
+ * until it is watched again, or all has gone. If its bins serve them, nobody might look again: then
+ * it stays watched until all is over. */
 static bool is_busy(const struct hak_tcache *tc) {
     return tc->busy_ticks >= HAK_WATCH_TICKS && tc->visits_fast > HAK_WATCH_BUSY &&
            tc->visits_natural >= HAK_WATCH_NATURAL;
@@ -216,11 +219,12 @@ static void visit(struct hak_tcache *tc) {
     if (hak_unlikely(atomic_load_explicit(&hak_thread_may_reap, memory_order_relaxed))) {
         (void)hak_thread_reap();
     }
-    if (hak_care_visit(tc, now_ms)) tc->has_more = true;
+    if (hak_care_visit(tc, now_ms, has_ticked)) tc->has_more = true;
     hak_care_drain_if_called(tc);
     /* What was not due is not due before the clock moves. */
     if (has_ticked || tc->has_due || hak_purge_policy.age_ms == 0) tc->has_due = purge_due(now_ms);
     if (has_ticked) look(tc, now_ms);
+    if (tc->keeps_capacities && !has_excess()) tc->keeps_capacities = false;
     if (hak_thread_is_watched()) {
         watch(tc, now_ms);
     } else if (has_ticked && has_excess() &&
