@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Odd, so that the median is a measured value; METHOD asks for at least 20. */
+/* Odd, so that the median is a measured value; a warm-up is told from 20 segments on. */
 #define BENCH_SEGMENTS 25
 
 #define BENCH_UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -110,7 +110,7 @@ void hak_refill_thread_init(struct hak_tcache *tc) {
 }
 
 void hak_refill_thread_exit(struct hak_tcache *tc) {
-    REFILL.thread_exit(tc);
+    if (REFILL.thread_exit != NULL) REFILL.thread_exit(tc);
 }
 
 void hak_refill_stats(struct hak_stats *out) {
@@ -171,8 +171,8 @@ struct hak_span *hak_large_find_around(const void *address) {
 }
 
 void hak_large_thread_exit(struct hak_tcache *tc) {
-    L25.thread_exit(tc);
-    BIG.thread_exit(tc);
+    if (L25.thread_exit != NULL) L25.thread_exit(tc);
+    if (BIG.thread_exit != NULL) BIG.thread_exit(tc);
 }
 
 size_t hak_large_purge(enum hak_purge how, size_t bytes_max) {

@@ -31,7 +31,8 @@ typedef void hak_refill_overflow_fn(struct hak_tcache *tc, hak_class_t cls,
 /* Afterwards at most `keep` blocks are in the bin. */
 typedef void hak_refill_flush_fn(struct hak_tcache *tc, hak_class_t cls, unsigned keep);
 
-/* Bins are empty; all slabs are orphaned or released. The cache may serve another thread later. */
+/* The bins are empty; the slabs are still the thread's, and are orphaned next. The cache may serve
+ * another thread later. NULL: nothing to do. */
 typedef void hak_refill_thread_exit_fn(struct hak_tcache *tc);
 
 typedef void hak_refill_stats_fn(struct hak_stats *out);

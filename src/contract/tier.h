@@ -42,13 +42,15 @@ typedef void *hak_tier_resize_fn(void *block, size_t new_size, struct hak_span *
 typedef struct hak_span *hak_tier_find_fn(const void *block);
 
 /* Frees the block that begins at an address which the tag map does not know; false, with nothing
- * done, when there is no such live block. One look for what find and free need two for. */
+ * done, when there is no such live block. One look for what find and free need two for. NULL in a
+ * tier whose blocks are all in the tag map: it is never called. */
 typedef bool hak_tier_free_at_fn(void *block);
 
 /* The span that an address lies in, be its block live or kept for reuse; NULL when it is none of
  * this tier's. For reports only: it may walk all spans. */
 typedef struct hak_span *hak_tier_find_around_fn(const void *address);
 
+/* As a refill module's; NULL: nothing to do. */
 typedef void hak_tier_thread_exit_fn(struct hak_tcache *tc);
 /* As the span source's. Spans may go to the span source, whose own purge comes after. */
 typedef size_t hak_tier_purge_fn(enum hak_purge how, size_t bytes_max);

@@ -603,10 +603,6 @@ static struct hak_span *bigcache_find_around(const void *address) {
     return span;
 }
 
-static void bigcache_thread_exit(struct hak_tcache *tc) {
-    (void)tc;
-}
-
 /* Unmaps the oldest; returns its bytes, 0 when it is not old enough or there is none. The newest
  * may have no time yet: its age begins with the first look. */
 static size_t purge_oldest(uint64_t now_ms, uint64_t age_ms) {
@@ -729,7 +725,6 @@ const struct hak_tier_ops hak_big_bigcache = {
     .find = bigcache_find,
     .free_at = bigcache_free_at,
     .find_around = bigcache_find_around,
-    .thread_exit = bigcache_thread_exit,
     .purge = bigcache_purge,
     .stats = bigcache_stats,
     .check = bigcache_check,

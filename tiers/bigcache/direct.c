@@ -100,10 +100,6 @@ static struct hak_span *direct_find_around(const void *address) {
     return span;
 }
 
-static void direct_thread_exit(struct hak_tcache *tc) {
-    (void)tc;
-}
-
 static size_t direct_purge(enum hak_purge how, size_t bytes_max) {
     (void)how;
     (void)bytes_max;
@@ -146,7 +142,6 @@ const struct hak_tier_ops hak_big_direct = {
     .find = direct_find,
     .free_at = direct_free_at,
     .find_around = direct_find_around,
-    .thread_exit = direct_thread_exit,
     .purge = direct_purge,
     .stats = direct_stats,
     .check = direct_check,

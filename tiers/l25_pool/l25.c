@@ -187,18 +187,9 @@ static struct hak_span *l25_find(const void *block) {
     return NULL;
 }
 
-static bool l25_free_at(void *block) {
-    (void)block;
-    return false;
-}
-
 static struct hak_span *l25_find_around(const void *address) {
     struct hak_span *span = hak_tagmap_span(address);
     return span != NULL && span->owner == HAK_OWNER_L25 ? span : NULL;
-}
-
-static void l25_thread_exit(struct hak_tcache *tc) {
-    (void)tc;
 }
 
 /* Takes one span that is due out of a shard, the oldest of a list; NULL when there is none. */
@@ -344,9 +335,7 @@ const struct hak_tier_ops hak_l25_l25 = {
     .usable_size = l25_usable_size,
     .resize = l25_resize,
     .find = l25_find,
-    .free_at = l25_free_at,
     .find_around = l25_find_around,
-    .thread_exit = l25_thread_exit,
     .purge = l25_purge,
     .stats = l25_stats,
     .check = l25_check,

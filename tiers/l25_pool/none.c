@@ -39,18 +39,9 @@ static struct hak_span *none_find(const void *block) {
     return NULL;
 }
 
-static bool none_free_at(void *block) {
-    (void)block;
-    return false;
-}
-
 static struct hak_span *none_find_around(const void *address) {
     (void)address;
     return NULL;
-}
-
-static void none_thread_exit(struct hak_tcache *tc) {
-    (void)tc;
 }
 
 static size_t none_purge(enum hak_purge how, size_t bytes_max) {
@@ -83,9 +74,7 @@ const struct hak_tier_ops hak_l25_none = {
     .usable_size = none_usable_size,
     .resize = none_resize,
     .find = none_find,
-    .free_at = none_free_at,
     .find_around = none_find_around,
-    .thread_exit = none_thread_exit,
     .purge = none_purge,
     .stats = none_stats,
     .check = none_check,

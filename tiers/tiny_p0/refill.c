@@ -12,9 +12,7 @@
 #include "src/contract/supply.h"
 
 #include "src/base/bits.h"
-#include "src/os/os.h"
-
-#include <string.h>
+#include "src/os/env.h"
 
 static struct {
     bool is_off;
@@ -24,16 +22,10 @@ static struct {
     _Atomic uint64_t logged;
 } p0;
 
-static bool is_set(const char *name) {
-    const char *value = hak_os_getenv(name);
-    return value != NULL && strcmp(value, "0") != 0;
-}
-
 static int p0_init(void) {
-    const char *enable = hak_os_getenv("HAKMEM_TINY_P0_ENABLE");
-    p0.is_off = is_set("HAKMEM_TINY_P0_DISABLE") || (enable != NULL && strcmp(enable, "0") == 0);
-    p0.no_drain = is_set("HAKMEM_TINY_P0_NO_DRAIN");
-    p0.log = is_set("HAKMEM_TINY_P0_LOG");
+    p0.is_off = hak_env_is_on("HAKMEM_TINY_P0_DISABLE") || hak_env_is("HAKMEM_TINY_P0_ENABLE", "0");
+    p0.no_drain = hak_env_is_on("HAKMEM_TINY_P0_NO_DRAIN");
+    p0.log = hak_env_is_on("HAKMEM_TINY_P0_LOG");
     return 0;
 }
 
@@ -84,10 +76,6 @@ static void p0_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
     hak_supply_flush(tc, cls, keep);
 }
 
-static void p0_thread_exit(struct hak_tcache *tc) {
-    (void)tc;
-}
-
 static void p0_stats(struct hak_stats *out) {
     out->p0_logged = atomic_load_explicit(&p0.logged, memory_order_relaxed);
     out->p0_mismatches = atomic_load_explicit(&p0.mismatches, memory_order_relaxed);
@@ -108,7 +96,6 @@ const struct hak_refill_ops hak_refill_p0 = {
     .fill = p0_fill,
     .overflow = p0_overflow,
     .flush = p0_flush,
-    .thread_exit = p0_thread_exit,
     .stats = p0_stats,
     .check = p0_check,
 };

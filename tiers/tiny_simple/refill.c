@@ -25,10 +25,6 @@ static void simple_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) 
     hak_supply_flush(tc, cls, keep);
 }
 
-static void simple_thread_exit(struct hak_tcache *tc) {
-    (void)tc;
-}
-
 static void simple_stats(struct hak_stats *out) {
     (void)out;
 }
@@ -47,7 +43,6 @@ const struct hak_refill_ops hak_refill_simple = {
     .fill = simple_fill,
     .overflow = simple_overflow,
     .flush = simple_flush,
-    .thread_exit = simple_thread_exit,
     .stats = simple_stats,
     .check = simple_check,
 };

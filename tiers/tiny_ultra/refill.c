@@ -29,10 +29,6 @@ static void ultra_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
     hak_supply_flush(tc, cls, keep);
 }
 
-static void ultra_thread_exit(struct hak_tcache *tc) {
-    (void)tc;
-}
-
 static void ultra_stats(struct hak_stats *out) {
     (void)out;
 }
@@ -54,7 +50,6 @@ const struct hak_refill_ops hak_refill_ultra = {
     .fill = ultra_fill,
     .overflow = ultra_overflow,
     .flush = ultra_flush,
-    .thread_exit = ultra_thread_exit,
     .stats = ultra_stats,
     .check = ultra_check,
 };

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""selftest_pages.py [TestCase]: each lint of pages passes a clean tree and names a planted one."""
+import unittest
+
+import figures
+from selftest import Tree
+
+CONSTANTS = """
+#define HAK_KEEP_BYTES ((size_t)1 << 20) /* kept */
+#define HAK_AGE_MS     250u
+#define HAK_LONG_MS    5000u
+#define HAK_LONG \\
+    (HAK_KEEP_BYTES / HAK_AGE_MS)
+#define HAK_LIMIT      65530
+#define HAK_SHARE      64u
+#define HAK_MOVES(x)   ((x) << 3)
+#define HAK_OTHER      (HAK_UNKNOWN ? 1 : 2)
+"""
+
+
+class Figures(Tree):
+    """figures.py"""
+
+    def setUp(self):
+        super().setUp()
+        self.passes(
+            figures.check,
+            {
+                "src/base/geometry.h": CONSTANTS,
+                "src/base/tunables.h": "#define HAK_FEW (HAK_SHARE >> 4)\n",
+                "docs/ok.md": "At most 1 MiB (`HAK_KEEP_BYTES`), and in\nall 1024 KiB of them\n"
+                "(`HAK_KEEP_BYTES`). After 250 ms (`HAK_AGE_MS`) or 5 s (`HAK_LONG_MS`), 1/64\n"
+                "(`HAK_SHARE`), 65 530 mappings (`HAK_LIMIT`), four looks (`HAK_FEW`).\n"
+                "4194 (`HAK_LONG`); `HAK_OTHER` and `HAK_MOVES` have no figure.\n",
+                "results/x/summary.md": "3 (`HAK_AGE_MS`)\n",
+            },
+        )
+
+    def finds(self, line, text, words):
+        self.names(figures.check, "docs/x.md", text, line, words)
+
+    def test_another_value_is_named(self):
+        self.finds(2, "\nAt most 8 MiB (`HAK_KEEP_BYTES`).\n", "says 8.38861e+06, it is 1048576")
+        self.finds(1, "After 250 s (`HAK_AGE_MS`).\n", "says 250000, it is 250")
+        self.finds(1, "A part of 1/32 (`HAK_SHARE`).\n", "says 32, it is 64")
+        self.finds(2, "Four looks (`HAK_FEW`), five looks\n(`HAK_FEW`).\n", "says 5, it is 4")
+        self.finds(2, "Up to 1 MiB a thread\n(`HAK_AGE_MS`).\n", "it is 250")
+
+    def test_a_constant_in_another_file_changes_the_value(self):
+        (self.root / "src/base/geometry.h").write_text(CONSTANTS.replace("250u", "300u"))
+        findings = figures.check(self.root)
+        self.assertEqual(len(findings), 2, findings)
+        self.assertIn("HAK_AGE_MS: the page says 250, it is 300", findings[0])
+
+    def test_a_name_in_brackets_has_a_figure_before_it(self):
+        self.finds(1, "It is kept (`HAK_KEEP_BYTES`).\n", "no figure before it; it is 1048576")
+        self.finds(1, "1 MiB. It is kept (`HAK_KEEP_BYTES`).\n", "no figure before it")
+        self.finds(1, "Two (`HAK_OTHER`).\n", "no value that can be compared")
+
+    def test_a_name_that_the_code_has_not_is_named(self):
+        self.finds(3, "\n\nAt most 1 MiB (`HAK_KEPT_BYTES`).\n", "no such name in the code")
+        self.finds(1, "See `HAK_PURGE_NONE`.\n", "no such name in the code")
+
+
+if __name__ == "__main__":
+    unittest.main()
