@@ -8,6 +8,7 @@
 #include "src/meta/arena.h"
 
 #include "src/base/bits.h"
+#include "src/base/check.h"
 #include "src/base/geometry.h"
 #include "src/os/os.h"
 
@@ -45,6 +46,7 @@ static void *bump(size_t bytes) {
 }
 
 void *hak_arena_alloc(size_t bytes) {
+    hak_assert(bytes > 0);
     bytes = hak_round_up(bytes, HAK_META_UNIT_BYTES);
     size_t units = bytes >> HAK_META_UNIT_SHIFT;
     hak_lock_take(&arena.lock);
@@ -55,6 +57,7 @@ void *hak_arena_alloc(size_t bytes) {
         memory = bump(bytes);
     }
     hak_lock_give(&arena.lock);
+    hak_assert(((uintptr_t)memory & (HAK_META_UNIT_BYTES - 1)) == 0);
     if (memory != NULL && units < LISTS) memset(memory, 0, bytes);
     return memory;
 }
@@ -64,6 +67,8 @@ void hak_arena_free(void *memory, size_t bytes) {
     if (memory == NULL || units >= LISTS) return;
     struct free_memory *freed = memory;
     hak_lock_take(&arena.lock);
+    hak_assert(((uintptr_t)memory & (HAK_META_UNIT_BYTES - 1)) == 0);
+    hak_assert(arena.lists[units] != freed);
     freed->next = arena.lists[units];
     atomic_signal_fence(memory_order_release);
     arena.lists[units] = freed;

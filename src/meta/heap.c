@@ -44,12 +44,16 @@ void hak_heap_sum_slab(struct hak_slab_sums *sums, const struct hak_slab *slab) 
 }
 
 void hak_heap_init(struct hak_heap *heap, uint32_t id) {
+    hak_assert(id >= 1 && id < HAK_HEAP_ID_ORPHAN);
+    hak_assert(heap->emptied == NULL);
     heap->id = id;
     heap->tag = id << HAK_TAG_SHIFT;
 }
 
 static void list_slab(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_class_slabs *slabs = &heap->classes[slab->cls];
+    hak_assert(!slab->is_listed);
+    hak_assert(slabs->listed != slab);
     slab->is_listed = true;
     slab->prev = NULL;
     slab->next = slabs->listed;
@@ -59,6 +63,9 @@ static void list_slab(struct hak_heap *heap, struct hak_slab *slab) {
 
 static void unlist_slab(struct hak_heap *heap, struct hak_slab *slab) {
     if (!slab->is_listed) return;
+    hak_assert(slab->next == NULL || slab->next->prev == slab);
+    hak_assert(slab->prev == NULL ? heap->classes[slab->cls].listed == slab
+                                  : slab->prev->next == slab);
     slab->is_listed = false;
     if (slab->next != NULL) slab->next->prev = slab->prev;
     if (slab->prev != NULL) {
@@ -71,6 +78,8 @@ static void unlist_slab(struct hak_heap *heap, struct hak_slab *slab) {
 /* The slab enters the heap's lists and counts. */
 static void enter_slab(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_class_slabs *slabs = &heap->classes[slab->cls];
+    hak_assert(slab->free_bits != NULL);
+    hak_assert(slabs->all != slab);
     slab->is_listed = false;
     slab->all_prev = NULL;
     slab->all_next = slabs->all;
@@ -93,6 +102,9 @@ static void own_slab(struct hak_heap *heap, struct hak_slab *slab) {
 /* `fresh` of a class changes here only, so that the sum of what is spare follows. */
 static void set_fresh(struct hak_heap *heap, hak_class_t cls, struct hak_slab *slab) {
     struct hak_slab *before = heap->classes[cls].fresh;
+    hak_assert(slab == NULL || slab->cls == cls);
+    hak_assert(slab == NULL || slab->carved < slab->capacity);
+    hak_assert(before == NULL || before->carved > 0 || heap->spare_bytes >= before->span.bytes);
     if (before != NULL && before->carved == 0) heap->spare_bytes -= before->span.bytes;
     if (slab != NULL && slab->carved == 0) heap->spare_bytes += slab->span.bytes;
     heap->classes[cls].fresh = slab;
@@ -100,6 +112,11 @@ static void set_fresh(struct hak_heap *heap, hak_class_t cls, struct hak_slab *s
 
 static void leave_slab(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_class_slabs *slabs = &heap->classes[slab->cls];
+    hak_assert(atomic_load(&slab->owner) == heap);
+    hak_assert(slab->all_next == NULL || slab->all_next->all_prev == slab);
+    hak_assert(slab->all_prev == NULL ? slabs->all == slab : slab->all_prev->all_next == slab);
+    hak_assert(count_of(&heap->counts.slab_bytes) >= slab->span.bytes);
+    hak_assert(count_of(&heap->counts.active_bytes) >= active_bytes(slab));
     unlist_slab(heap, slab);
     if (slab->all_next != NULL) slab->all_next->all_prev = slab->all_prev;
     if (slab->all_prev != NULL) {
@@ -118,6 +135,7 @@ static void leave_slab(struct hak_heap *heap, struct hak_slab *slab) {
 /* Takes a wholly free slab out of the heap; false while a sender holds its link: then its inbox
  * entry will bring it back to settle(). */
 static bool empty_out(struct hak_heap *heap, struct hak_slab *slab) {
+    hak_assert(hak_slab_is_empty(slab));
     if (atomic_exchange(&slab->pending, 1) != 0) return false;
     leave_slab(heap, slab);
     atomic_store(&slab->owner, NULL);
@@ -130,6 +148,8 @@ static bool empty_out(struct hak_heap *heap, struct hak_slab *slab) {
 /* Puts a slab where its free count says it belongs. */
 static void settle(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_class_slabs *slabs = &heap->classes[slab->cls];
+    hak_assert(atomic_load(&slab->owner) == heap);
+    hak_assert(slab->nfree <= slab->carved);
     if (hak_slab_is_empty(slab)) {
         bool has_room = heap->spare_bytes + slab->span.bytes <= HAK_SPARE_BYTES_MAX;
         if (is_orphans(heap)) has_room = false;
@@ -157,6 +177,9 @@ static void settle(struct hak_heap *heap, struct hak_slab *slab) {
 
 bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls) {
     struct hak_slab *slab = hak_slab_of_span(span);
+    hak_assert(!is_orphans(heap));
+    hak_assert(atomic_load(&slab->owner) == NULL); /* no slab, or its header was released */
+    hak_assert(hak_tagmap_tag(span->base) == 0);
     if (!hak_slab_bind(slab, cls)) return false;
     atomic_store(&slab->summary, 0);
     own_slab(heap, slab);
@@ -164,22 +187,30 @@ bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls
      * new owner, which is harmless. */
     atomic_store(&slab->pending, 0);
     set_fresh(heap, cls, slab);
+    hak_assert(hak_heap_fresh(heap, cls) == slab);
+    hak_assert(heap->spare_bytes >= slab->span.bytes);
     return true;
 }
 
 uint64_t hak_heap_take_word(struct hak_heap *heap, struct hak_slab *slab, unsigned want,
                             unsigned *first_index) {
     unsigned before = slab->nfree;
+    hak_assert(atomic_load(&slab->owner) == heap);
+    hak_assert(slab->is_listed);
     uint64_t bits = hak_slab_take_word(slab, want, first_index);
     uint64_t count = before - slab->nfree;
     hak_count_up(&heap->counts.taken_blocks, count);
     hak_count_up(&heap->counts.active_bytes, count * slab->stride);
     if (slab->nfree == 0) unlist_slab(heap, slab);
+    hak_assert(slab->is_listed == (slab->nfree > 0));
     return bits;
 }
 
 unsigned hak_heap_carve(struct hak_heap *heap, struct hak_slab *slab, unsigned want,
                         unsigned *first_index) {
+    hak_assert(atomic_load(&slab->owner) == heap);
+    hak_assert(hak_heap_fresh(heap, slab->cls) == slab);
+    hak_assert(slab->carved > 0 || heap->spare_bytes >= slab->span.bytes);
     if (slab->carved == 0) heap->spare_bytes -= slab->span.bytes;
     unsigned count = hak_slab_carve(slab, want, first_index);
     hak_count_up(&heap->counts.carved_blocks, count);
@@ -228,6 +259,7 @@ static HAK_NOINLINE bool put_rare(struct hak_heap *heap, struct hak_slab *slab, 
 }
 
 bool hak_heap_put(struct hak_heap *heap, struct hak_slab *slab, const void *block) {
+    hak_assert(atomic_load(&slab->owner) == heap);
     enum hak_free_verdict verdict = hak_slab_put(slab, block);
     if (hak_likely(verdict == HAK_FREE_OK)) {
         hak_count_up(&heap->counts.returned_blocks, 1);
@@ -254,6 +286,8 @@ size_t hak_heap_drain(struct hak_heap *heap) {
     size_t count = 0;
     while (slab != NULL) {
         struct hak_slab *next = slab->link; /* ours until `pending` is cleared */
+        hak_assert(atomic_load(&slab->pending) == 1);
+        hak_assert(next != slab);
         if (atomic_load(&slab->owner) == heap) {
             atomic_exchange(&slab->pending, 0); /* before the summary is read: see remote.c */
             count += collect(heap, slab);
@@ -293,11 +327,14 @@ void hak_heap_drain_orphans(struct hak_heap *heap) {
 }
 
 bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls) {
+    hak_assert(cls >= 1 && cls < HAK_SLAB_CLASSES);
+    hak_assert(!is_orphans(heap));
     if (atomic_load_explicit(&orphans.count, memory_order_relaxed) == 0) return false;
     hak_lock_take(&orphans.lock);
     drain_orphans(heap);
     struct hak_slab *slab = orphans.heap.classes[cls].listed;
     if (slab != NULL) {
+        hak_assert(slab->cls == cls);
         leave_slab(&orphans.heap, slab);
         own_slab(heap, slab);
     }
@@ -310,6 +347,7 @@ bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls) {
 }
 
 static void orphan(struct hak_heap *heap, struct hak_slab *slab) {
+    hak_assert(!is_orphans(heap));
     leave_slab(heap, slab);
     hak_lock_take(&orphans.lock);
     own_slab(&orphans.heap, slab);
@@ -319,6 +357,7 @@ static void orphan(struct hak_heap *heap, struct hak_slab *slab) {
 
 void hak_heap_empty_spare(struct hak_heap *heap, hak_class_t cls) {
     struct hak_slab *slab = heap->classes[cls].fresh;
+    hak_assert(slab == NULL || slab->nfree <= slab->carved);
     if (slab != NULL && slab->carved == 0) (void)empty_out(heap, slab);
 }
 
@@ -344,6 +383,7 @@ bool hak_heap_claim(struct hak_heap *heap) {
         hak_heap_is_busy(heap) || atomic_load_explicit(&heap->putting, memory_order_relaxed) != 0;
     if (is_used) return false; /* a glance, which spares the barrier */
     if (!hak_lock_try(&heap->claim)) return false;
+    hak_assert(!is_orphans(heap));
     bool is_away = hak_os_barrier() &&
                    atomic_load_explicit(&heap->busy, memory_order_acquire) == 0 &&
                    atomic_load_explicit(&heap->putting, memory_order_acquire) == 0;
@@ -352,6 +392,7 @@ bool hak_heap_claim(struct hak_heap *heap) {
 }
 
 void hak_heap_unclaim(struct hak_heap *heap) {
+    hak_assert(heap->emptied == NULL); /* what the claimer emptied it has released */
     hak_lock_give(&heap->claim);
 }
 
@@ -364,6 +405,7 @@ void hak_heap_wait(struct hak_heap *heap, _Atomic uint32_t *mark) {
 }
 
 void hak_heap_orphan_all(struct hak_heap *heap) {
+    hak_assert(heap->sender_bytes == 0); /* the sender's cache was flushed */
     hak_heap_drain(heap);
     for (size_t cls = 0; cls < HAK_SLAB_CLASSES; cls++) {
         struct hak_slab *slab;
@@ -371,7 +413,11 @@ void hak_heap_orphan_all(struct hak_heap *heap) {
             if (hak_slab_is_empty(slab) && empty_out(heap, slab)) continue;
             orphan(heap, slab);
         }
+        hak_assert(heap->classes[cls].listed == NULL);
+        hak_assert(heap->classes[cls].fresh == NULL);
     }
+    hak_assert(heap->spare_bytes == 0);
+    hak_assert(count_of(&heap->counts.slab_bytes) == 0);
     hak_remote_notify(atomic_exchange(&heap->inbox, NULL));
     hak_lock_take(&orphans.lock);
     drain_orphans(heap);
@@ -381,6 +427,8 @@ void hak_heap_orphan_all(struct hak_heap *heap) {
 
 struct hak_slab *hak_heap_pop_emptied(struct hak_heap *heap) {
     struct hak_slab *slab = heap->emptied;
+    hak_assert(slab == NULL || slab->free_bits == NULL);
+    hak_assert(slab == NULL || atomic_load(&slab->pending) == 1);
     if (slab != NULL) heap->emptied = slab->next;
     return slab;
 }

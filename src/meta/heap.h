@@ -108,6 +108,8 @@ HAK_INLINE void hak_heap_note_released(struct hak_heap *heap) {
 /* Remembers a mistake of the caller until the front reports it. */
 HAK_INLINE void hak_heap_note_misuse(struct hak_heap *heap, const void *block,
                                      enum hak_free_verdict verdict) {
+    hak_assert(block != NULL);
+    hak_assert(verdict != HAK_FREE_OK);
     heap->misused = (void *)(uintptr_t)block;
     heap->has_notes = true;
     heap->verdict = verdict;
@@ -116,6 +118,7 @@ HAK_INLINE void hak_heap_note_misuse(struct hak_heap *heap, const void *block,
 /* The same of a free block that the program wrote to, NULL where it is not known which. */
 HAK_INLINE void hak_heap_note_overwritten(struct hak_heap *heap, hak_class_t cls,
                                           const void *block) {
+    hak_assert(cls >= 1);
     hak_heap_note_misuse(heap, block != NULL ? block : heap, HAK_FREE_OVERWRITTEN);
     heap->overwritten_cls = cls;
 }
@@ -268,6 +271,7 @@ HAK_INLINE void hak_heap_enter(struct hak_heap *heap) {
 }
 HAK_INLINE void hak_heap_leave(struct hak_heap *heap) {
     uint32_t busy = atomic_load_explicit(&heap->busy, memory_order_relaxed);
+    hak_assert(busy > 0);
     atomic_store_explicit(&heap->busy, busy - 1, memory_order_release);
 }
 

@@ -15,6 +15,7 @@
 
 enum hak_os_mapped hak_region_begin(struct hak_region *region, uintptr_t at, size_t bytes) {
     hak_assert(bytes > 0);
+    hak_assert((at & (HAK_REGION_STEP_BYTES - 1)) == 0);
     bytes = hak_round_up(bytes, HAK_REGION_STEP_BYTES);
     enum hak_os_mapped mapped = hak_os_map_at((void *)at, bytes);
     if (mapped != HAK_OS_MAPPED) return mapped;
@@ -23,6 +24,7 @@ enum hak_os_mapped hak_region_begin(struct hak_region *region, uintptr_t at, siz
 }
 
 void hak_region_end(struct hak_region *region) {
+    hak_assert(region->base != NULL);
     hak_os_unmap(region->base, region->bytes);
     *region = (struct hak_region){.base = NULL};
 }
@@ -36,6 +38,7 @@ static size_t next_bytes(const struct hak_region *region, size_t bytes) {
 bool hak_region_grow(struct hak_region *region, size_t bytes) {
     if (bytes <= region->bytes) return true;
     hak_assert(region->base != NULL);
+    hak_assert(region->growing == 0);
     size_t end = next_bytes(region, bytes);
     region->growing = end;
     atomic_signal_fence(memory_order_seq_cst);
@@ -45,6 +48,7 @@ bool hak_region_grow(struct hak_region *region, size_t bytes) {
     atomic_signal_fence(memory_order_seq_cst);
     region->growing = 0;
     if (mapped != HAK_OS_MAPPED) return false;
+    hak_assert(region->bytes >= bytes);
     /* A table is used here and there: a huge page of it would be mostly empty. */
     if (end >= HAK_SUPERSLAB_BYTES) hak_os_no_huge_pages(region->base, end);
     return true;

@@ -49,6 +49,8 @@
 
 static void push(struct hak_heap *heap, struct hak_slab *slab) {
     struct hak_slab *head = atomic_load(&heap->inbox);
+    hak_assert(atomic_load(&slab->pending) == 1);
+    hak_assert(head != slab); /* it is in no inbox while we hold its link */
     do {
         slab->link = head;
     } while (!atomic_compare_exchange_weak(&heap->inbox, &head, slab));
@@ -79,6 +81,9 @@ void hak_remote_notify(struct hak_slab *list) {
 
 uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits) {
     uint64_t mark = (uint64_t)1 << word;
+    hak_assert(bits != 0);
+    hak_assert(slab->free_bits != NULL); /* a slab with blocks in use is not released */
+    hak_assert(word < slab->words);
     uint64_t before = atomic_fetch_or(hak_slab_remote_word(slab, word), bits);
     if ((atomic_load(&slab->summary) & mark) == 0) atomic_fetch_or(&slab->summary, mark);
     if (atomic_load(&slab->pending) == 0 && atomic_exchange(&slab->pending, 1) == 0) {
@@ -90,6 +95,8 @@ uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits) {
 
 static void post_entry(struct hak_heap *heap, struct hak_sender_entry *entry) {
     uint64_t bits = entry->bits;
+    hak_assert(entry->bytes > 0);
+    hak_assert(bits != 0);
     entry->bytes = 0;
     heap->posted_to = atomic_load_explicit(&entry->slab->owner, memory_order_relaxed);
     hak_count_up(&heap->counts.posted_blocks, hak_bits_count(bits));
@@ -115,6 +122,8 @@ void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *b
     unsigned index = hak_slab_index(slab, block);
     unsigned word = index >> HAK_WORD_SHIFT;
     uint64_t bit = hak_slab_bit(index);
+    hak_assert(hak_slab_is_block(slab, block));
+    hak_assert(atomic_load(&slab->owner) != heap);
     if (entry->bytes != 0) {
         if (entry->slab == slab && entry->word == word && (entry->bits & bit) != 0) {
             hak_heap_note_misuse(heap, block, HAK_FREE_DOUBLE);
@@ -132,4 +141,6 @@ void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *b
     entry->stride = slab->stride;
     entry->word = word;
     heap->sender_bytes += slab->stride;
+    hak_assert((uintptr_t)block - (uintptr_t)entry->base < entry->bytes);
+    hak_assert(!hak_remote_add(heap, block)); /* a second free of it takes the long way */
 }

@@ -46,6 +46,8 @@ static unsigned words_of(size_t capacity) {
 }
 
 bool hak_slab_bind(struct hak_slab *slab, hak_class_t cls) {
+    hak_assert(cls >= 1 && cls < HAK_SLAB_CLASSES);
+    hak_assert(slab->span.base != NULL);
     uint32_t stride = hak_sizeclass_stride(cls);
     size_t capacity = slab->span.bytes / stride;
     hak_assert(capacity >= 1 && capacity <= HAK_SLAB_BLOCKS_MAX);
@@ -64,16 +66,21 @@ bool hak_slab_bind(struct hak_slab *slab, hak_class_t cls) {
     slab->is_listed = false;
     slab->has_purged = false;
     slab->looked = 0;
+    hak_assert(hak_slab_is_block(slab, hak_slab_block(slab, slab->capacity - 1u)));
+    hak_assert(!hak_slab_is_block(slab, hak_slab_block(slab, slab->capacity)));
     return true;
 }
 
 void hak_slab_unbind(struct hak_slab *slab) {
+    hak_assert(slab->free_bits != NULL);
+    hak_assert(!slab->is_listed);
     hak_assert(hak_slab_is_empty(slab));
     hak_arena_free(slab->free_bits, bitmap_bytes(slab->words));
     slab->free_bits = NULL;
 }
 
 enum hak_free_verdict hak_slab_put(struct hak_slab *slab, const void *block) {
+    hak_assert(slab->free_bits != NULL);
     unsigned index = hak_slab_index(slab, block);
     if (hak_unlikely(hak_slab_block(slab, index) != block)) return HAK_FREE_INSIDE;
     if (hak_unlikely(index >= slab->carved)) return HAK_FREE_DOUBLE;
@@ -83,6 +90,7 @@ enum hak_free_verdict hak_slab_put(struct hak_slab *slab, const void *block) {
     slab->free_bits[word] |= bit;
     slab->nfree++;
     if (word < slab->low_word) slab->low_word = (uint8_t)word;
+    hak_assert(slab->nfree <= slab->carved);
     return HAK_FREE_OK;
 }
 
@@ -96,6 +104,7 @@ static uint64_t lowest_bits(uint64_t word, unsigned want) {
 
 uint64_t hak_slab_take_word(struct hak_slab *slab, unsigned want, unsigned *first_index) {
     hak_assert(want >= 1 && want <= HAK_WORD_BITS);
+    hak_assert(slab->nfree <= slab->carved);
     if (slab->nfree == 0) return 0;
     unsigned word = slab->low_word;
     while (slab->free_bits[word] == 0)
@@ -107,8 +116,11 @@ uint64_t hak_slab_take_word(struct hak_slab *slab, unsigned want, unsigned *firs
         bits = lowest_bits(bits, want);
         count = want;
     }
+    hak_assert((bits & ~hak_slab_carved_bits(slab, word)) == 0);
+    hak_assert(count <= slab->nfree);
     slab->free_bits[word] ^= bits;
     slab->nfree = (uint16_t)(slab->nfree - count);
+    hak_assert((slab->free_bits[word] & bits) == 0);
     slab->low_word = (uint8_t)word;
     *first_index = word << HAK_WORD_SHIFT;
     if (hak_unlikely(slab->has_purged)) {
@@ -119,6 +131,8 @@ uint64_t hak_slab_take_word(struct hak_slab *slab, unsigned want, unsigned *firs
 }
 
 unsigned hak_slab_carve(struct hak_slab *slab, unsigned want, unsigned *first_index) {
+    hak_assert(slab->free_bits != NULL);
+    hak_assert(slab->carved <= slab->capacity);
     unsigned left = (unsigned)slab->capacity - slab->carved;
     unsigned count = want < left ? want : left;
     *first_index = slab->carved;
@@ -132,6 +146,7 @@ unsigned hak_slab_carve(struct hak_slab *slab, unsigned want, unsigned *first_in
 unsigned hak_slab_collect(struct hak_slab *slab, void **doubled) {
     /* seq_cst: the partner is the sender's fetch_or (remote.c); a bit for a word that does not
      * exist is a late sender's mark on the slab that this header was before. */
+    hak_assert(slab->free_bits != NULL);
     uint64_t summary = atomic_exchange(&slab->summary, 0);
     unsigned count = 0;
     while (summary != 0) {
@@ -150,6 +165,7 @@ unsigned hak_slab_collect(struct hak_slab *slab, void **doubled) {
         if (word < slab->low_word) slab->low_word = (uint8_t)word;
     }
     slab->nfree = (uint16_t)(slab->nfree + count);
+    hak_assert(slab->nfree <= slab->carved);
     return count;
 }
 
@@ -159,6 +175,7 @@ void hak_slab_recount(struct hak_slab *slab) {
         nfree += hak_bits_count(slab->free_bits[word]);
     slab->nfree = (uint16_t)nfree;
     slab->low_word = 0;
+    hak_assert(slab->nfree <= slab->carved);
 }
 
 void hak_slab_reset(struct hak_slab *slab) {
@@ -168,6 +185,7 @@ void hak_slab_reset(struct hak_slab *slab) {
     slab->carved = 0;
     slab->low_word = 0;
     slab->span.zeroed = false;
+    hak_assert(!slab->is_listed);
 }
 
 /* Whether block `index` is free at home, or was never carved and may hold old data. */
@@ -209,6 +227,7 @@ static void mark_purged(struct hak_slab *slab, size_t page, size_t end) {
 }
 
 size_t hak_slab_purge(struct hak_slab *slab) {
+    hak_assert(slab->free_bits != NULL);
     size_t page_bytes = hak_os_page_bytes();
     size_t pages = slab->span.bytes / page_bytes;
     size_t bytes = 0;
@@ -235,6 +254,8 @@ size_t hak_slab_purge(struct hak_slab *slab) {
 #define LOOKED_PURGED 1u
 
 size_t hak_slab_purge_settled(struct hak_slab *slab) {
+    hak_assert(slab->free_bits != NULL);
+    hak_assert(slab->nfree <= slab->carved && slab->carved <= slab->capacity);
     bool may_give = slab->nfree > 0 || slab->carved < slab->capacity;
     uint16_t looked = (uint16_t)((slab->nfree * 31u + slab->carved) << 1);
     if (!may_give || slab->looked == (looked | LOOKED_PURGED)) return 0;

@@ -26,6 +26,7 @@ enum hak_os_mapped hak_span_table_init(uintptr_t at) {
 
 static struct hak_span *unused_header(void) {
     if (table.used > UINT32_MAX) return NULL; /* its number would not fit the tag map */
+    hak_assert(table.used >= 1);              /* after init */
     size_t offset = table.used * HAK_SPAN_META_BYTES;
     if (!hak_region_grow(&table.headers, offset + HAK_SPAN_META_BYTES)) return NULL;
     table.used++;
@@ -41,11 +42,15 @@ struct hak_span *hak_span_header_alloc(void) {
         span = unused_header();
     }
     hak_lock_give(&table.lock);
+    hak_assert(span == NULL || hak_span_number(span) >= 1);
+    hak_assert(span == NULL || span->owner == HAK_OWNER_NONE);
     return span;
 }
 
 void hak_span_header_free(struct hak_span *span) {
     hak_lock_take(&table.lock);
+    hak_assert(hak_span_number(span) >= 1 && hak_span_number(span) < table.used);
+    hak_assert(table.free != span);
     span->owner = HAK_OWNER_NONE;
     span->base = (char *)table.free;
     atomic_signal_fence(memory_order_release);
@@ -54,10 +59,13 @@ void hak_span_header_free(struct hak_span *span) {
 }
 
 uint32_t hak_span_number(const struct hak_span *span) {
+    hak_assert((const char *)span > table.headers.base);
+    hak_assert(((uintptr_t)span & (HAK_SPAN_META_BYTES - 1)) == 0);
     return (uint32_t)((size_t)((const char *)span - table.headers.base) / HAK_SPAN_META_BYTES);
 }
 
 struct hak_span *hak_span_of_number(uint32_t number) {
+    hak_assert(number >= 1);
     return (struct hak_span *)(void *)(table.headers.base + (size_t)number * HAK_SPAN_META_BYTES);
 }
 

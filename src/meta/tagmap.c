@@ -118,25 +118,38 @@ static uintptr_t place_covered(uintptr_t from, uintptr_t end, size_t bytes, size
 
 void *hak_tagmap_map_window(size_t bytes, size_t align) {
     hak_assert(hak_is_pow2(align) && align >= HAK_SLAB_BYTES);
+    hak_assert(bytes > 0 && (bytes & (HAK_SLAB_BYTES - 1)) == 0);
     hak_lock_take(&window.lock);
     uintptr_t at = place_covered(window.cursor, window.end, bytes, align);
     /* Below the cursor; and with the map that there is, where it cannot grow. */
     if (at == 0) at = place_covered(window.floor, covered(), bytes, align);
+    hak_assert((at & (align - 1)) == 0);
+    hak_assert(at == 0 || at + bytes <= covered());
     if (at != 0) window.cursor = at + bytes;
     hak_lock_give(&window.lock);
     return (void *)at;
 }
 
 void hak_tagmap_unmap_window(void *base, size_t bytes) {
+    hak_assert(!is_ours((uintptr_t)base, bytes)); /* the tag map was cleared before */
     hak_os_unmap(base, bytes);
     hak_lock_take(&window.lock);
     if ((uintptr_t)base < window.cursor) window.cursor = (uintptr_t)base;
     hak_lock_give(&window.lock);
 }
 
+/* The map has an entry for each slab of the span, and a span is made of whole slabs. */
+static void assert_covered(const struct hak_span *span) {
+    (void)span;
+    hak_assert(((uintptr_t)span->base & (HAK_SLAB_BYTES - 1)) == 0);
+    hak_assert(span->bytes > 0 && (span->bytes & (HAK_SLAB_BYTES - 1)) == 0);
+    hak_assert(hak_tagmap_slot(span->base + span->bytes - 1) < hak_tagmap_slots());
+}
+
 void hak_tagmap_enter(struct hak_span *span) {
     uint32_t number = hak_span_number(span);
     uintptr_t slot = hak_tagmap_slot(span->base);
+    assert_covered(span);
     for (size_t i = 0; i < span->bytes >> HAK_SLAB_SHIFT; i++) {
         atomic_store_explicit(&hak_tagmap.entries[slot + i].tag, 0, memory_order_relaxed);
         atomic_store_explicit(&hak_tagmap.entries[slot + i].span, number, memory_order_release);
@@ -145,6 +158,7 @@ void hak_tagmap_enter(struct hak_span *span) {
 
 void hak_tagmap_clear(const struct hak_span *span) {
     uintptr_t slot = hak_tagmap_slot(span->base);
+    assert_covered(span);
     for (size_t i = 0; i < span->bytes >> HAK_SLAB_SHIFT; i++) {
         atomic_store_explicit(&hak_tagmap.entries[slot + i].tag, 0, memory_order_relaxed);
         atomic_store_explicit(&hak_tagmap.entries[slot + i].span, 0, memory_order_release);
@@ -153,6 +167,8 @@ void hak_tagmap_clear(const struct hak_span *span) {
 
 void hak_tagmap_set_tag(const struct hak_span *span, uint32_t tag) {
     uintptr_t slot = hak_tagmap_slot(span->base);
+    assert_covered(span);
+    hak_assert(hak_tagmap_span(span->base) == span);
     for (size_t i = 0; i < span->bytes >> HAK_SLAB_SHIFT; i++) {
         atomic_store_explicit(&hak_tagmap.entries[slot + i].tag, tag, memory_order_relaxed);
     }

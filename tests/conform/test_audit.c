@@ -188,7 +188,9 @@ static bool holds_with_sender_of(unsigned index) {
     struct hak_sender_entry saved[HAK_SENDER_ENTRIES];
     memcpy(saved, heap->senders, sizeof saved);
     const uint32_t bytes = heap->sender_bytes;
+    atomic_store(&scene.slab->owner, NULL); /* hak_remote_free is for slabs of others */
     hak_remote_free(heap, scene.slab, hak_slab_block(scene.slab, index));
+    atomic_store(&scene.slab->owner, heap);
     const bool holds = hak_check();
     memcpy(heap->senders, saved, sizeof saved);
     heap->sender_bytes = bytes;
