@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""readme_table.py: the short table of a result folder that stands in README.md.
+"""readme_table.py: the tables of a result folder that stand in README.md and docs/measured.md.
 
 Called by report.py --readme. Means are taken over one group of rows at a time, as workloads.toml
 declares them, and over peaks alone where they are of memory; what is resident or copied at some
@@ -7,6 +7,7 @@ other moment is not a peak, and stands row by row. Invariant: what stands betwee
 function of the folder and of these declarations; --check finds any other text there.
 """
 
+import dataclasses
 import re
 import sys
 import textwrap
@@ -20,6 +21,8 @@ from summary import TIME
 from text import piped
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+SHORT_BEGIN, SHORT_END = "<!-- results in short: begin -->", "<!-- results in short: end -->"
+FULL_PAGE = "docs/measured.md"
 WORST = 3
 COLUMNS = 100
 AHEAD, LEVEL, BEHIND = "ahead", "undecided", "behind"
@@ -166,52 +169,89 @@ def not_shown(summary):
     return "What the tables do not show: " + "; ".join(lines) + "."
 
 
-def words(summary, declared):
-    env, file = summary.session["env"], f"compare/{suite.DECLARED.name}"
-    about = (f"{env['cpu']}, {env['cores']} processors, {summary.session['t'][:10]}, revision "
-             f"{env['revision']}, {caption.blocks_text(summary)} blocks a row; 95 % intervals; "
-             f"lower is better; bold: decided. Compared: {versions(summary)}.")
-    cliffs = [f"{row['workload']} ({why})" for row in summary.rows if (why := declared.cliff(row))]
-    means = (f"The groups are declared in [{file}]({file}). In a mean each row of the group weighs "
-             "the same; there is none over groups."
-             + (f" In no mean, and in no count: {', '.join(cliffs)}." if cliffs else ""))
+def filled(texts):
     return [textwrap.fill(text, COLUMNS, break_long_words=False, break_on_hyphens=False)
-            for text in (about, means, not_shown(summary))]
+            for text in texts]
 
 
-def block(folder, summary, declared):
-    """The text between the marks."""
+def about(summary):
+    env = summary.session["env"]
+    return (f"{env['cpu']}, {env['cores']} processors, {summary.session['t'][:10]}, revision "
+            f"{env['revision']}, {caption.blocks_text(summary)} blocks a row; 95 % intervals; "
+            f"lower is better; bold: decided. Compared: {versions(summary)}.")
+
+
+def words(summary, declared, root):
+    file = f"compare/{suite.DECLARED.name}"
+    cliffs = [f"{row['workload']} ({why})" for row in summary.rows if (why := declared.cliff(row))]
+    means = (f"The groups are declared in [{file}]({root}{file}). In a mean each row of the group "
+             "weighs the same; there is none over groups."
+             + (f" In no mean, and in no count: {', '.join(cliffs)}." if cliffs else ""))
+    return filled([about(summary), means, not_shown(summary)])
+
+
+def block(folder, summary, declared, root="../"):
+    """All tables, for a page whose links to the repository's root begin with `root`."""
     name = Path(folder).resolve().name
     grids = [mean_grid(summary, declared), rest_grid(summary, declared)]
     if caption.subject(summary):
         grids += [worst_grid(summary, declared), standing_grid(summary, declared)]
     grids.append(program_grid(summary, declared))
     parts = [f"{made.title}:\n\n{piped(made)}" for made in grids if made.lines]
-    return "\n\n".join([BEGIN, *parts, *words(summary, declared),
-                        f"All rows: [results/{name}](results/{name}/summary.md).", END])
+    return "\n\n".join([BEGIN, *parts, *words(summary, declared, root),
+                        f"All rows: [results/{name}]({root}results/{name}/summary.md).", END])
+
+
+def narrowed(summary, made, arm):
+    """The grid without the other arms of the same kind as `arm`."""
+    kinds = {a["arm"]: a["kind"] for a in summary.arms}
+    kept = [0] + [place for place, column in enumerate(summary.columns, 1)
+                  if column == arm or kinds[column] != kinds[arm]]
+    lines = [[line[place] for place in kept] for line in made.lines]
+    return dataclasses.replace(made, head=[made.head[place] for place in kept], lines=lines)
+
+
+def short_block(folder, summary, declared):
+    """What README shows: the means with the standing of one arm, and its worst rows."""
+    name, arm = Path(folder).resolve().name, caption.subject(summary)
+    means, parts = mean_grid(summary, declared), []
+    if arm:
+        means, standings = narrowed(summary, means, arm), standing_grid(summary, declared)
+        means.head.append(f"{AHEAD} / {LEVEL} / {BEHIND}")
+        for line, counts in zip(means.lines, standings.lines):
+            line.append(Entry(" / ".join(entry.text for entry in counts[1:]), "mean"))
+        worst = narrowed(summary, worst_grid(summary, declared), arm)
+        parts = [f"{worst.title}:\n\n{piped(worst)}"] if worst.lines else []
+    more = ("More tables, the means of the other variants, and what the tables do not show: "
+            f"[{FULL_PAGE}]({FULL_PAGE}).")
+    return "\n\n".join([SHORT_BEGIN, piped(means), *parts, *filled([about(summary), more]),
+                        f"All rows: [results/{name}](results/{name}/summary.md).", SHORT_END])
 
 
 def update(folder, readme, summary, check, declared=None):
-    """Writes the block into README, or compares; the exit status."""
+    """Writes the block whose marks a page has, or compares; the exit status."""
     path = Path(readme)
     have = path.read_text(encoding="utf-8")
-    if BEGIN not in have or END not in have:
+    for begin, end, maker in ((BEGIN, END, block), (SHORT_BEGIN, SHORT_END, short_block)):
+        if begin in have and end in have:
+            break
+    else:
         sys.exit(f"{path.name}: no marks {BEGIN} and {END}")
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.S)
-    made = block(folder, summary, declared or suite.read())
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.S)
+    made = maker(folder, summary, declared or suite.read())
     wanted = pattern.sub(lambda _: made, have, count=1)
     if check:
         if wanted != have:
             print(f"{path.name}: the table is not that of {Path(folder).name}: "
-                  "report.py --readme FOLDER README.md writes it")
+                  f"report.py --readme FOLDER {path.name} writes it")
         return int(wanted != have)
     path.write_text(wanted, encoding="utf-8")
     return 0
 
 
 def folder_named(readme):
-    """The result folder that README's table says it is of; None without one."""
+    """The result folder that a page's tables say they are of; None without one."""
     have = Path(readme).read_text(encoding="utf-8")
-    inside = re.search(re.escape(BEGIN) + "(.*?)" + re.escape(END), have, re.S)
-    named = inside and re.search(r"\]\(results/([^/)]+)/", inside.group(1))
-    return Path(readme).resolve().parent / "results" / named.group(1) if named else None
+    inside = re.search("<!-- results.*?: begin -->(.*?)<!-- results.*?: end -->", have, re.S)
+    named = inside and re.search(r"\]\(((?:\.\./)?results/[^/)]+)/", inside.group(1))
+    return (Path(readme).resolve().parent / named.group(1)).resolve() if named else None

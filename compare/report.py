@@ -77,9 +77,9 @@ def pack(folder):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", help="a folder of results/")
-    parser.add_argument("readme", nargs="?", help="with --readme: the file to write the table to")
+    parser.add_argument("readme", nargs="?", help="with --readme: the file to write tables to")
     parser.add_argument("--readme", dest="to_readme", action="store_true",
-                        help="write the folder's table between the marks of README")
+                        help="write the folder's tables between the marks of a page")
     parser.add_argument("--check", action="store_true",
                         help="with --readme: write nothing; exit 1 when the table differs")
     parser.add_argument("--pack", action="store_true",

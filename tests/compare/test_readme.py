@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""README's tables are those of their folder, by group, and any other text there is found."""
+"""The tables of README and docs/measured.md are those of their folder, and other text is found."""
 
 import contextlib
 import dataclasses
@@ -31,6 +31,7 @@ def suite_of(**rows):
 
 
 SUITE = suite_of(short="one", tiny="two")
+PAGES = {"README.md": readme_table.short_block, readme_table.FULL_PAGE: readme_table.block}
 
 
 def moved(declared, name, group):
@@ -85,8 +86,26 @@ class Written(unittest.TestCase):
         self.assertEqual(self.update(), 0)
         text = self.readme.read_text()
         self.assertTrue(text.startswith("# A\n") and text.endswith("\nafter\n"))
-        self.assertIn("(results/2026-01-01-made-up/summary.md)", text)
+        self.assertIn("(../results/2026-01-01-made-up/summary.md)", text)
         self.assertEqual(self.update("--check"), 0)
+
+    def test_the_short_marks_get_the_short_tables(self):
+        begin, end = readme_table.SHORT_BEGIN, readme_table.SHORT_END
+        self.readme.write_text(f"# A\n\n{begin}\n{end}\n\nafter\n")
+        self.assertEqual(self.update("--check"), 1)
+        self.assertEqual(self.update(), 0)
+        text = self.readme.read_text()
+        self.assertIn("(results/2026-01-01-made-up/summary.md)", text)
+        self.assertEqual(line_of(text, "time, first (1 row)")[-1], "1 / 0 / 0")
+        self.assertNotIn("What the tables do not show:", text)
+        self.assertEqual(readme_table.folder_named(self.readme), self.results.resolve())
+        self.readme.write_text(text.replace("1 / 0 / 0", "2 / 0 / 0"))
+        self.assertEqual(self.update("--check"), 1)
+
+    def test_a_page_without_marks_is_refused(self):
+        self.readme.write_text("# A\n")
+        with self.assertRaisesRegex(SystemExit, "README.md: no marks"):
+            self.update()
 
     def test_any_digit_between_the_marks_that_is_changed_is_found(self):
         self.update()
@@ -172,23 +191,29 @@ class Words(unittest.TestCase):
 
 
 class ThisRepository(unittest.TestCase):
-    def test_readme_says_what_its_folder_says_and_another_digit_or_group_is_found(self):
-        readme = REPOSITORY / "README.md"
-        folder = readme_table.folder_named(readme)
-        self.assertIsNotNone(folder, "the table names no folder")
-        summary, declared, have = report.load(folder), suite.read(), readme.read_text()
-        wanted = readme_table.block(folder, summary, declared)
-        self.assertTrue(wanted in have, "report.py --readme FOLDER README.md writes it")
-        digit = have.index("[", have.index("| time, classics")) + 1
-        self.assertFalse(wanted in have[:digit] + "9" + have[digit + 1:])
-        other = readme_table.groups(summary, moved(declared, "sh6bench 1", "micro"))
-        self.assertFalse(all(label in have for _, label, _ in other))
+    def test_pages_say_what_their_folder_says_and_another_digit_or_group_is_found(self):
+        for name, maker in PAGES.items():
+            have = (REPOSITORY / name).read_text()
+            folder = readme_table.folder_named(REPOSITORY / name)
+            self.assertIsNotNone(folder, "the table names no folder")
+            summary, declared = report.load(folder), suite.read()
+            wanted = maker(folder, summary, declared)
+            self.assertTrue(wanted in have, f"report.py --readme FOLDER {name} writes it")
+            digit = have.index("[", have.index("| time, classics")) + 1
+            self.assertFalse(wanted in have[:digit] + "9" + have[digit + 1:])
+            other = readme_table.groups(summary, moved(declared, "sh6bench 1", "micro"))
+            self.assertFalse(all(label in have for _, label, _ in other))
+
+    def test_both_pages_are_of_one_folder(self):
+        folders = {readme_table.folder_named(REPOSITORY / name) for name in PAGES}
+        self.assertEqual(len(folders), 1, folders)
 
     def test_readme_has_no_mean_over_all_rows(self):
         folder = readme_table.folder_named(REPOSITORY / "README.md")
         summary_line = records.first(records.runs_of(folder))
-        self.assertNotIn(f"({len(summary_line['workloads'])} rows)",
-                         (REPOSITORY / "README.md").read_text())
+        for name in PAGES:
+            self.assertNotIn(f"({len(summary_line['workloads'])} rows)",
+                             (REPOSITORY / name).read_text())
 
 
 if __name__ == "__main__":

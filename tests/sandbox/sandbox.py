@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""sandbox.py service LIB WORKLOAD CONFINE LIST | calls LIB WORKLOAD README
+"""sandbox.py service LIB WORKLOAD CONFINE LIST | calls LIB WORKLOAD PAGE
 
 service: WORKLOAD is served under systemd's filter for services (LIST), which ends a process at any
 other system call; a misuse ends there as it does elsewhere.
-calls: strace's stacks say which system calls of WORKLOAD come from LIB: those that README's table
+calls: strace's stacks say which system calls of WORKLOAD come from LIB: those that the page's table
 names, all of them but what is marked rare, and no others. Only a call with a result counts, see
 calls_of. Exit status 77 where strace is missing.
 """
@@ -54,11 +54,10 @@ class Service(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (-signal.SIGSYS, "served\n"))
 
 
-def documented(readme):
-    """The calls of README's table, and those of them in rows that begin with `rare`."""
-    text = Path(readme).read_text(encoding="utf-8").split("\n## Sandboxes\n")[1].split("\n## ")[0]
+def documented(page):
+    """The calls of the page's table, and those of them in rows that begin with `rare`."""
     calls, rare = set(), set()
-    for line in text.splitlines():
+    for line in Path(page).read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if not line.startswith("|") or len(cells) != 2:
             continue
@@ -107,8 +106,8 @@ def traced(lib, workload, last, switches):
 class Calls(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        lib, workload, readme = ARGS
-        cls.listed, cls.rare = documented(readme)
+        lib, workload, page = ARGS
+        cls.listed, cls.rare = documented(page)
         cls.seen = {name: traced(lib, workload, "", switches)
                     for name, switches in ENVIRONMENTS.items()}
         cls.seen["with_misuse"] = traced(lib, workload, "misuse", {})
