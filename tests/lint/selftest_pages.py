@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """selftest_pages.py [TestCase]: each lint of pages passes a clean tree and names a planted one."""
+import shutil
+import sys
 import unittest
 
+import common
 import figures
+import manual
 from selftest import Tree
 
 CONSTANTS = """
@@ -63,5 +67,33 @@ class Figures(Tree):
         self.finds(1, "See `HAK_PURGE_NONE`.\n", "no such name in the code")
 
 
+class Manual(Tree):
+    """manual.py"""
+
+    HEAD = '.TH X 7 2026-01-01 "x"\n.SH NAME\nx \\- a thing\n.SH MISUSE\n'
+    PAGE = "# Misuse\n\nSee [a thing](elsewhere.md).\n\n| name | of |\n|---|---|\n| `x` | thing |\n"
+
+    def checked(self, text, page=PAGE):
+        if not shutil.which("groff"):
+            self.skipTest("groff is missing")
+        self.write({"x.7": self.HEAD + text, "x.md": page})
+        return manual.check(self.root / "x.7", self.root / "x.md")
+
+    def test_a_clean_one_passes(self):
+        self.assertEqual(self.checked("See a thing.\n"), [])
+
+    def test_a_warning_is_a_finding(self):
+        self.assertIn("QQ", str(self.checked("See a thing.\n.QQ\n")))
+        self.assertTrue(self.checked("See a thing.\n.TS\n"))
+
+    def test_a_word_that_was_lost_is_named(self):
+        findings = self.checked("See a thing.\n", self.PAGE + "\nNever more.\n")
+        self.assertEqual(findings, ["x.md:9: Never: not in the manual",
+                                    "x.md:9: more: not in the manual"])  # fmt: skip
+
+
 if __name__ == "__main__":
-    unittest.main()
+    program = unittest.main(exit=False)
+    if program.result.wasSuccessful() and len(program.result.skipped) == program.result.testsRun:
+        sys.exit(common.SKIP)
+    sys.exit(0 if program.result.wasSuccessful() else 1)
