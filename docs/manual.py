@@ -3,9 +3,9 @@
 """manual.py VERSION PAGE...: prints the manual page hakmem(7), made of the pages for users.
 
 Called by the build. The pages are Markdown of few forms: headings of two levels, paragraphs,
-lists, indented code, tables; in a line code, bold, italics and links, whose text is kept. Invariant:
-each word of the pages is in the manual, but for the targets of links and the heads of those
-tables that become lists.
+lists, indented code, tables; in a line code, bold, italics and links, whose text is kept.
+Invariant: each word of the pages is in the manual, but for the targets of links and the heads of
+those tables that become lists.
 """
 
 import os
@@ -74,7 +74,8 @@ def table(rows):
     if head[1] == "default":
         return [out for name, value, text in body for out in
                 (".TP", line(f"{name} (default: {value})" if value else name), *lines_of(text))]
-    made = [".ad l", ".TS", "tab(@);", " ".join(["lb"] * len(head)), " ".join(["lx"] * len(head)) + "."]
+    made = [".ad l", ".TS", "tab(@);"]
+    made += [" ".join(["lb"] * len(head)), " ".join(["lx"] * len(head)) + "."]
     for row in [head, *body]:
         texts = [line(cell).replace("\\%", "") for cell in row]  # the columns are narrow
         made += ["@".join(f"T{{\n{text}\nT}}" for text in texts), "_"]
