@@ -8,6 +8,7 @@ import unittest
 import common
 import figures
 import manual
+import pages
 from selftest import Tree
 
 CONSTANTS = """
@@ -71,7 +72,8 @@ class Manual(Tree):
     """manual.py"""
 
     HEAD = '.TH X 7 2026-01-01 "x"\n.SH NAME\nx \\- a thing\n.SH MISUSE\n'
-    PAGE = "# Misuse\n\nSee [a thing](elsewhere.md).\n\n| name | of |\n|---|---|\n| `x` | thing |\n"
+    PAGE = """# Misuse\n\nSee [a thing](elsewhere.md).\n
+| name | of |\n|---|---|\n| `x` | thing |\n"""
 
     def checked(self, text, page=PAGE):
         if not shutil.which("groff"):
@@ -90,6 +92,48 @@ class Manual(Tree):
         findings = self.checked("See a thing.\n", self.PAGE + "\nNever more.\n")
         self.assertEqual(findings, ["x.md:9: Never: not in the manual",
                                     "x.md:9: more: not in the manual"])  # fmt: skip
+
+
+class Pages(Tree):
+    """pages.py"""
+
+    def setUp(self):
+        super().setUp()
+        self.passes(
+            pages.check,
+            {
+                "src/meta/slab.c": "/* put() */\nstatic int put(int a,\n               int b) {\n"
+                "    return take(a);\n}\nint give(int a);\n",
+                "docs/README.md": "[a](a.md), [up](../src/meta/slab.c), [out](https://x.org/y)\n",
+                "docs/a.md": "`put` (`src/meta/slab.c`), `src/meta/`, [here](#a), `tests/*/x.c`\n"
+                "`tiers/tiny_mine/refill.c`; `put`\n   (`src/meta/slab.c`)\n",
+                "results/x/summary.md": "[gone](gone.md)\n",
+            },
+        )
+
+    def finds(self, line, text, words, name="src/x.md"):
+        self.names(pages.check, name, text, line, words)
+
+    def test_a_link_leads_to_a_file(self):
+        self.finds(2, "\n[gone](gone.md)\n", "gone.md: the link leads nowhere")
+        self.finds(1, "[gone](../gone.md#part)\n", "../gone.md: the link leads nowhere")
+
+    def test_a_path_is_one(self):
+        self.finds(2, "\nin `src/meta/slob.c`\n", "src/meta/slob.c: no such file")
+
+    def test_a_function_is_defined_where_the_page_says(self):
+        self.finds(2, "\n1. `putt` (`src/meta/slab.c`)\n", "src/meta/slab.c does not define putt")
+        for name in ("take", "give"):  # called, declared
+            self.finds(1, f"`{name}`\n(`src/meta/slab.c`)\n", f"does not define {name}")
+
+    def test_a_function_that_was_renamed_is_missed(self):
+        path = self.root / "src/meta/slab.c"
+        path.write_text(path.read_text().replace("put", "set"))
+        findings = pages.check(self.root)
+        self.assertEqual([f.split(": ")[0] for f in findings], ["docs/a.md:1", "docs/a.md:2"])
+
+    def test_the_index_links_every_page(self):
+        self.finds(1, "A page.\n", "docs/README.md does not link it", "docs/b.md")
 
 
 if __name__ == "__main__":
