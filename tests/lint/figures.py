@@ -4,7 +4,8 @@
 
 In a Markdown page a constant of src/base/geometry.h or tunables.h stands in brackets behind its
 value: "at most 1 MiB (`HAK_L25_KEEP_BYTES`)"; up to WORDS_MAX words may stand between them. Any
-other name of the code in backticks must be one that the code has.
+other name of the code in backticks must be one that the code has. The table of switches lists
+each switch that the code reads, with the default that the code has for it.
 """
 import ast
 import operator
@@ -15,6 +16,7 @@ import common
 
 HOMES = ("src/base/geometry.h", "src/base/tunables.h")
 CODE = ("src", "tiers", "include", "harness", "compare", "tests")
+SWITCHES = "docs/switches.md"
 WORDS_MAX = 4
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "s": 1000}
 WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
@@ -35,6 +37,11 @@ _FIGURE = re.compile(
     % ("|".join(WORDS), WORDS_MAX),
     re.I,
 )
+
+
+_SWITCH = re.compile(r'"(HAKMEM_[A-Z0-9_]+)"')
+_DEFAULT = re.compile(r'\b\w+\(\s*"(HAKMEM_[A-Z0-9_]+)",\s*(HAK_[A-Z0-9_]+)\b')
+_SWITCH_ROW = re.compile(r"^\| `(HAKMEM_[A-Z0-9_]+)(?:<\w+>)?` \| ([^|]*?) *\|", re.M)
 
 
 def value_of(node, known):
@@ -102,6 +109,35 @@ def check_page(name, text, known, names):
     return findings
 
 
+def number_of(cell):
+    """The value of a default as a switch is written, 4m; None for words."""
+    match = re.fullmatch(r"(\d+)([kmg]?)", cell)
+    return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2]] if match else None
+
+
+def check_switches(root, tracked, known):
+    """The table of switches against those that src/ and tiers/ read."""
+    if SWITCHES not in tracked:
+        return []
+    read, defaults = set(), {}
+    for name in tracked:
+        if name.startswith(("src/", "tiers/")) and name.endswith((".c", ".h")):
+            code = common.strip_c(common.read(root, name), strings=False)
+            read |= set(_SWITCH.findall(code))
+            defaults |= dict(_DEFAULT.findall(code))
+    text = common.read(root, SWITCHES)
+    rows = dict(_SWITCH_ROW.findall(text))
+    at = {name: text.count("\n", 0, text.index(f"`{name}")) + 1 for name in rows}
+    findings = [f"{SWITCHES}:1: {name}: the code reads it" for name in sorted(read - set(rows))]
+    for name, cell in rows.items():
+        if name not in read:
+            findings.append(f"{SWITCHES}:{at[name]}: {name}: the code does not read it")
+        value = known.get(defaults.get(name))
+        if value is not None and number_of(cell) != value:
+            findings.append(f"{SWITCHES}:{at[name]}: {name}: the default is {value}, not {cell}")
+    return findings
+
+
 def check(root):
     """All findings of the pages that people write."""
     tracked = common.tracked(root)
@@ -113,7 +149,7 @@ def check(root):
     for name in tracked:
         if name.endswith(".md") and not name.startswith("results/"):
             findings += check_page(name, common.read(root, name), known, names)
-    return findings
+    return findings + check_switches(root, tracked, known)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,11 @@ CONSTANTS = """
 class Figures(Tree):
     """figures.py"""
 
+    READS = 'a = number("HAKMEM_AGE", HAK_AGE_MS, 9);\nb = number("HAKMEM_KEEP",\n' \
+        '  HAK_KEEP_BYTES); c = is_on("HAKMEM_TALK"); d = add("HAKMEM_COUNT_C"); // "HAKMEM_NO"\n'
+    TABLE = "| variable | default |\n|---|---|\n| `HAKMEM_AGE` | 250 | ms |\n" \
+        "| `HAKMEM_KEEP` | 1m | x |\n| `HAKMEM_TALK` | off |\n| `HAKMEM_COUNT_C<bytes>` | |\n"
+
     def setUp(self):
         super().setUp()
         self.passes(
@@ -39,6 +44,8 @@ class Figures(Tree):
                 "(`HAK_SHARE`), 65 530 mappings (`HAK_LIMIT`), four looks (`HAK_FEW`).\n"
                 "4194 (`HAK_LONG`); `HAK_OTHER` and `HAK_MOVES` have no figure.\n",
                 "results/x/summary.md": "3 (`HAK_AGE_MS`)\n",
+                "src/os/env.c": self.READS,
+                "docs/switches.md": self.TABLE,
             },
         )
 
@@ -55,13 +62,25 @@ class Figures(Tree):
     def test_a_constant_in_another_file_changes_the_value(self):
         (self.root / "src/base/geometry.h").write_text(CONSTANTS.replace("250u", "300u"))
         findings = figures.check(self.root)
-        self.assertEqual(len(findings), 2, findings)
+        self.assertEqual(len(findings), 3, findings)
         self.assertIn("HAK_AGE_MS: the page says 250, it is 300", findings[0])
+        self.assertIn("HAKMEM_AGE: the default is 300, not 250", findings[2])
 
     def test_a_name_in_brackets_has_a_figure_before_it(self):
         self.finds(1, "It is kept (`HAK_KEEP_BYTES`).\n", "no figure before it; it is 1048576")
         self.finds(1, "1 MiB. It is kept (`HAK_KEEP_BYTES`).\n", "no figure before it")
         self.finds(1, "Two (`HAK_OTHER`).\n", "no value that can be compared")
+
+    def test_the_table_of_switches_is_what_the_code_reads(self):
+        page = "docs/switches.md"
+        for line, old, new, words in (
+            (3, "| 250 |", "| 25 |", "HAKMEM_AGE: the default is 250, not 25"),
+            (4, "| 1m |", "| 1k |", "HAKMEM_KEEP: the default is 1048576, not 1k"),
+            (5, "TALK", "WALK", "HAKMEM_WALK: the code does not read it"),
+        ):
+            (self.root / page).write_text(self.TABLE.replace(old, new))
+            self.assertIn(f"{page}:{line}: {words}", figures.check(self.root))
+        self.assertIn(f"{page}:1: HAKMEM_TALK: the code reads it", figures.check(self.root))
 
     def test_a_name_that_the_code_has_not_is_named(self):
         self.finds(3, "\n\nAt most 1 MiB (`HAK_KEPT_BYTES`).\n", "no such name in the code")
