@@ -4,8 +4,8 @@
 
 Called by the build. The pages are Markdown of few forms: headings of two levels, paragraphs,
 lists, indented code, tables; in a line code, bold, italics and links, whose text is kept.
-Invariant: each word of the pages is in the manual, but for the targets of links and the heads of
-those tables that become lists.
+Invariant: each word of the pages is in the manual, but for names of constants, the targets of
+links, and the heads of those tables that become lists.
 """
 
 import os
@@ -18,6 +18,7 @@ from pathlib import Path
 NAME = "hakmem \\- a malloc for Linux"
 SYNOPSIS = ["LD_PRELOAD=/path/to/libhakmem.so program", "cc program.c -lhakmem"]
 COLUMNS = 78
+CONSTANT = re.compile(r"\s+\(`HAK_\w+`\)")  # of the code; the value before it is what users need
 SEE_ALSO = ["malloc (3)", "malloc_trim (3)", "malloc_info (3)", "malloc_stats (3)", "mallinfo (3)",
             "ld.so (8)"]  # fmt: skip
 
@@ -116,7 +117,7 @@ def manual(version, pages, date):
     lines = ["'\\\" t", f'.TH HAKMEM 7 {date} "hakmem {version}"', ".SH NAME", NAME,
              ".SH SYNOPSIS", ".nf", *(escaped(text, is_code=True) for text in SYNOPSIS), ".fi"]
     for text in pages:
-        for block in blocks(text):
+        for block in blocks(CONSTANT.sub("", text)):
             made = converted(block)
             if made[0] == ".PP" and lines[-1].startswith((".SH", ".SS")):
                 made = made[1:]  # a heading begins a paragraph

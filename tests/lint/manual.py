@@ -41,6 +41,7 @@ def lost_words(manual, pages):
     findings = []
     for page in pages:
         text = re.sub(r"\]\([^)]*\)", "]", Path(page).read_text(encoding="utf-8"))
+        text = re.sub(r"\(`HAK_\w+`\)", "", text)
         text = re.sub(r"^\|.*(?=\n\|---)", "", text, flags=re.M)  # heads become no words of a list
         for number, line in enumerate(text.split("\n"), 1):
             lost = [word for word in words_of(line) if word.lower() not in made]
