@@ -67,8 +67,8 @@ def real_programs(scratch):
         argv = (tools[needs[-1]], *map(str, args))
         rows.append(kind(name=name, argv=argv, timeout_s=30, **fields))
 
-    # Without PYTHONMALLOC Python serves small objects from arenas of its own.
-    program("python3 objects", ["python3"], "-S", "-E", INPUTS / "objects.py", seed, threads=2,
+    # Without PYTHONMALLOC Python serves small objects from arenas of its own; -E would ignore it.
+    program("python3 objects", ["python3"], "-S", "-P", INPUTS / "objects.py", seed, threads=2,
             env={"PYTHONMALLOC": "malloc", "PYTHONHASHSEED": "0"})
     program("sqlite3 table", ["sqlite3"], "-batch", ":memory:", ".read table.sql")
     program("redis", ["redis-server", "redis-benchmark"], "-q", "-c", "8", "-P", "16", "-r",
