@@ -35,18 +35,22 @@ int hak_spans_init(void) {
 }
 
 struct hak_span *hak_spans_acquire(size_t bytes, size_t align, enum hak_owner owner) {
+    hak_lock_assert_below(HAK_RANK_TIER); /* a tier calls another slot without its lock */
     return SPANS.acquire(bytes, align, owner);
 }
 
 void hak_spans_release(struct hak_span *span) {
+    hak_lock_assert_below(HAK_RANK_TIER);
     SPANS.release(span);
 }
 
 size_t hak_spans_purge(enum hak_purge how, size_t bytes_max) {
+    hak_lock_assert_below(HAK_RANK_TIER);
     return SPANS.purge(how, bytes_max);
 }
 
 bool hak_spans_resize(struct hak_span *span, size_t bytes) {
+    hak_lock_assert_below(HAK_RANK_TIER);
     return SPANS.resize(span, bytes);
 }
 
@@ -135,6 +139,7 @@ int hak_large_init(void) {
 }
 
 void *hak_large_alloc(size_t size, size_t align, bool *zeroed) {
+    hak_lock_assert_below(HAK_RANK_TIER);
     if (size <= L25.size_max && align <= HAK_SPAN_BYTES_MAX) {
         return L25.alloc(size, align, zeroed);
     }
@@ -142,6 +147,7 @@ void *hak_large_alloc(size_t size, size_t align, bool *zeroed) {
 }
 
 bool hak_large_free(void *block, struct hak_span *span) {
+    hak_lock_assert_below(HAK_RANK_TIER);
     if (span->owner == HAK_OWNER_L25) return L25.free(block, span);
     return BIG.free(block, span);
 }
@@ -152,6 +158,7 @@ size_t hak_large_usable_size(const void *block, const struct hak_span *span) {
 }
 
 void *hak_large_resize(void *block, size_t new_size, struct hak_span *span) {
+    hak_lock_assert_below(HAK_RANK_TIER);
     if (span->owner == HAK_OWNER_L25) return L25.resize(block, new_size, span);
     return BIG.resize(block, new_size, span);
 }
@@ -176,6 +183,7 @@ void hak_large_thread_exit(struct hak_tcache *tc) {
 }
 
 size_t hak_large_purge(enum hak_purge how, size_t bytes_max) {
+    hak_lock_assert_below(HAK_RANK_TIER);
     size_t bytes = L25.purge(how, bytes_max);
     if (how == HAK_PURGE_SOME && bytes > 0) return bytes;
     return bytes + BIG.purge(how, bytes_max - (bytes < bytes_max ? bytes : bytes_max));

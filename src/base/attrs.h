@@ -34,6 +34,26 @@
 #define HAK_TAIL_CALLS __attribute__((optimize("O2")))
 #endif
 
+/* Which lock guards what, for clang's analysis (tests/lint/thread_safety.py); nothing elsewhere.
+ * HAK_GUARDED_STATIC defines a static struct that is read and written under its own lock.
+ * HAK_UNCHECKED: the analysis does not follow the function; it says why. */
+#if defined(__clang__)
+#define HAK_THREAD_SAFETY(x) __attribute__((x))
+#else
+#define HAK_THREAD_SAFETY(x)
+#endif
+#define HAK_CAPABILITY(name)   HAK_THREAD_SAFETY(capability(name))
+#define HAK_GUARDED_BY(lock)   HAK_THREAD_SAFETY(guarded_by(lock))
+#define HAK_REQUIRES(lock)     HAK_THREAD_SAFETY(requires_capability(lock))
+#define HAK_EXCLUDES(lock)     HAK_THREAD_SAFETY(locks_excluded(lock))
+#define HAK_ACQUIRES(lock)     HAK_THREAD_SAFETY(acquire_capability(lock))
+#define HAK_TRY_ACQUIRES(lock) HAK_THREAD_SAFETY(try_acquire_capability(1, lock))
+#define HAK_RELEASES(lock)     HAK_THREAD_SAFETY(release_capability(lock))
+#define HAK_UNCHECKED          HAK_THREAD_SAFETY(no_thread_safety_analysis)
+#define HAK_GUARDED_STATIC(type, name)                                                             \
+    static type name;                                                                              \
+    static type name HAK_GUARDED_BY(name.lock)
+
 /* Sanitizers reserve parts of the address space; geometry.h keeps out of their way. */
 #if defined(__has_feature)
 #define HAK_HAS_FEATURE(x) __has_feature(x)

@@ -14,9 +14,11 @@ void hak_supply_release_emptied(struct hak_heap *heap) {
     struct hak_slab *slab;
     hak_heap_enter(heap);
     while ((slab = hak_heap_pop_emptied(heap)) != NULL) {
+        hak_assert(atomic_load(&slab->owner) == NULL);
         hak_spans_release(&slab->span);
         hak_heap_note_released(heap);
     }
+    hak_assert(heap->emptied == NULL);
     hak_heap_leave(heap);
 }
 
@@ -36,6 +38,7 @@ _Atomic uint32_t hak_supply_threads;
 static uint32_t share_of(uint32_t bytes, uint32_t least, uint32_t most) {
     uint32_t threads = atomic_load_explicit(&hak_supply_threads, memory_order_relaxed);
     uint32_t share = bytes / (threads > 0 ? threads : 1);
+    hak_assert(least <= most);
     return share < least ? least : share < most ? share : most;
 }
 
@@ -57,6 +60,7 @@ static void scan_if_due(struct hak_tcache *tc, hak_class_t cls) {
 
 bool hak_supply_slab(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_heap *heap = &tc->heap;
+    hak_assert(cls >= 1 && cls < HAK_SLAB_CLASSES);
     scan_if_due(tc, cls);
     bool is_adopted = hak_heap_adopt(heap, cls);
     if (heap->emptied != NULL) hak_supply_release_emptied(heap);
@@ -66,6 +70,8 @@ bool hak_supply_slab(struct hak_tcache *tc, hak_class_t cls) {
     size_t growths = hak_idle_of(&hak_idle.growths);
     struct hak_span *span = hak_spans_acquire(hak_slab_span_bytes(cls), HAK_SLAB_BYTES, owner);
     if (span == NULL) return false;
+    hak_assert(hak_span_is_slab(span));
+    hak_assert(span->bytes == hak_slab_span_bytes(cls));
     if (hak_unlikely(hak_idle_of(&hak_idle.growths) != growths) && hak_large_idle() > 0) {
         hak_large_purge(HAK_PURGE_ALL, HAK_SUPERSLAB_BYTES); /* the memory moves to small blocks */
     }
@@ -78,18 +84,23 @@ unsigned hak_supply_from_bits(struct hak_tcache *tc, hak_class_t cls, unsigned w
     struct hak_heap *heap = &tc->heap;
     unsigned count = 0;
     struct hak_slab *slab;
+    hak_assert(hak_bin_count(&tc->bins[cls]) + want <= tc->bins[cls].capacity);
     while (count < want && (slab = hak_heap_listed(heap, cls)) != NULL) {
         unsigned first;
         uint64_t bits = hak_heap_take_word(heap, slab, want - count, &first);
         hak_bin_put_word(&tc->bins[cls], hak_slab_block(slab, first), slab->stride, bits);
         count += hak_bits_count(bits);
+        hak_assert(bits != 0); /* a listed slab has free bits */
     }
+    hak_assert(count <= want);
     return count;
 }
 
 unsigned hak_supply_from_fresh(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     struct hak_slab *slab = hak_heap_fresh(&tc->heap, cls);
     if (slab == NULL) return 0;
+    hak_assert(slab->cls == cls);
+    hak_assert(hak_bin_count(&tc->bins[cls]) + want <= tc->bins[cls].capacity);
     if (slab->span.zeroed) {
         size_t offset = (size_t)slab->carved * slab->stride;
         size_t page = hak_os_page_bytes();
@@ -99,6 +110,7 @@ unsigned hak_supply_from_fresh(struct hak_tcache *tc, hak_class_t cls, unsigned 
     }
     unsigned first;
     unsigned count = hak_heap_carve(&tc->heap, slab, want, &first);
+    hak_assert(count >= 1 && count <= want);
     if (count > 0) {
         hak_bin_put_run(&tc->bins[cls], hak_slab_block(slab, first), slab->stride, count);
     }
@@ -144,11 +156,13 @@ unsigned hak_supply_fill_carving(struct hak_tcache *tc, hak_class_t cls, unsigne
 void hak_supply_put(struct hak_tcache *tc, void *block) {
     struct hak_heap *heap = &tc->heap;
     struct hak_slab *slab = hak_slab_of_span(hak_tagmap_span_inside(block));
+    hak_assert(hak_span_is_slab(&slab->span));
     if (hak_unlikely(hak_heap_put(heap, slab, block))) hak_supply_release_emptied(heap);
 }
 
 void hak_supply_give_up(struct hak_tcache *tc, hak_class_t cls, const void *holder) {
     hak_bin_clear(&tc->bins[cls]);
+    hak_assert(hak_bin_count(&tc->bins[cls]) == 0);
     hak_heap_note_overwritten(&tc->heap, cls, holder);
 }
 
@@ -180,6 +194,8 @@ static uint16_t overflows_before_shrink(unsigned capacity) {
 
 static void set_room(struct hak_tcache *tc, hak_class_t cls, unsigned capacity) {
     struct hak_bin *bin = &tc->bins[cls];
+    hak_assert(capacity <= HAK_BIN_BLOCKS_MAX);
+    hak_assert(capacity >= hak_bin_count(bin));
     if (!hak_bin_has_memory(bin)) hak_bin_give_memory(bin, tc->bin_memory, tc->bins_given++);
     hak_bin_set_capacity(bin, capacity);
 }
@@ -187,6 +203,8 @@ static void set_room(struct hak_tcache *tc, hak_class_t cls, unsigned capacity) 
 /* The bin's capacity, and with it the sum of what all bins may hold. */
 static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capacity) {
     struct hak_bin *bin = &tc->bins[cls];
+    hak_assert(cls >= 1 && cls < HAK_SLAB_CLASSES);
+    hak_assert(tc->bin_bytes >= bin->capacity * hak_sizeclass_stride(cls));
     tc->bin_bytes += (capacity - bin->capacity) * hak_sizeclass_stride(cls);
     set_room(tc, cls, capacity);
     bin->overflows_left = overflows_before_shrink(capacity);
@@ -250,6 +268,7 @@ void hak_supply_scan(struct hak_tcache *tc) {
     uint32_t most = budget_max();
     uint32_t budget = tc->bin_bytes < most ? tc->bin_bytes : most;
     tc->bin_budget = budget > HAK_BUDGET_FIRST_BYTES ? budget : HAK_BUDGET_FIRST_BYTES;
+    hak_assert(tc->bin_budget <= HAK_BUDGET_MAX_BYTES);
     if (tc->heap.emptied != NULL) hak_supply_release_emptied(&tc->heap);
 }
 
@@ -287,6 +306,8 @@ void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
     struct hak_bin *bin = &tc->bins[cls];
     unsigned capacity = bin->capacity;
+    hak_assert(hak_bin_count(bin) == 0);
+    hak_assert(want >= 1 && want <= slabs->capacity_max);
     bool was_full = bin->overflows_left != overflows_before_shrink(capacity);
     bin->overflows_left = overflows_before_shrink(capacity);
     if (slabs->seen == SEEN_EMPTIED) tc->scan_regrets++;
@@ -300,6 +321,8 @@ void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     if (wider <= capacity) return;
     if (!may_widen(tc, (wider - capacity) * hak_sizeclass_stride(cls), was_full)) wider = want;
     if (wider > capacity) set_capacity(tc, cls, wider);
+    hak_assert(bin->capacity >= want);
+    hak_assert(bin->capacity <= slabs->capacity_max);
 }
 
 void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
@@ -307,10 +330,13 @@ void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
     void *block;
     while ((block = pop_proved(tc, cls, keep)) != NULL)
         hak_supply_put(tc, block);
+    hak_assert(hak_bin_count(&tc->bins[cls]) <= keep);
     hak_count_up(&tc->heap.counts.flushed_blocks, before - hak_bin_count(&tc->bins[cls]));
 }
 
 void hak_supply_mark_span(struct hak_tcache *tc, hak_class_t cls, const void *block) {
+    hak_assert(cls >= HAK_SLAB_CLASSES && cls < HAK_CLASSES);
+    hak_assert(hak_tagmap_span(block)->owner == HAK_OWNER_L25);
     hak_tagmap_tag_first(hak_tagmap_span(block), tc->tag | (uint32_t)cls << HAK_BIN_SHIFT);
 }
 
@@ -340,6 +366,8 @@ static bool take_capacity(struct hak_tcache *tc, hak_class_t cls) {
         struct hak_bin *bin = &tc->bins[victim];
         if (victim == cls || bin->capacity == 0) continue;
         hak_supply_flush_spans(tc, victim, 0);
+        hak_assert(hak_bin_count(bin) == 0);
+        hak_assert(tc->span_bin_bytes >= bin->capacity * hak_sizeclass_stride(victim));
         tc->span_bin_bytes -= (uint32_t)bin->capacity * hak_sizeclass_stride(victim);
         hak_bin_set_capacity(bin, 0);
         return true;
@@ -351,6 +379,7 @@ HAK_NOINLINE void hak_supply_keep_span(struct hak_tcache *tc, hak_class_t cls, v
     struct hak_bin *bin = &tc->bins[cls];
     uint32_t stride = hak_sizeclass_stride(cls);
     bool has_room = true;
+    hak_assert(cls >= HAK_SLAB_CLASSES && cls < HAK_CLASSES);
     hak_heap_enter(&tc->heap);
     while (has_room && tc->span_bin_bytes + stride > HAK_SPAN_BIN_BYTES)
         has_room = take_capacity(tc, cls);

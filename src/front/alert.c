@@ -50,7 +50,7 @@ static struct {
     _Atomic bool has_given; /* some was given back since the last round */
     _Atomic(const struct hak_tcache *) duty;
     _Atomic uint64_t duty_ms;
-} alerts;
+} alerts = {.lock = HAK_LOCK_INIT(HAK_RANK_ALERTS)};
 
 void hak_alert_list(struct hak_tcache *tc, _Atomic(struct hak_tcache *) *tls) {
     hak_lock_take(&alerts.lock);

@@ -16,7 +16,7 @@ static struct {
     struct hak_lock lock;
     _Atomic bool is_done; /* release after all is made; acquire by those who did not make it */
     _Atomic bool has_handlers;
-} init;
+} init = {.lock = HAK_LOCK_INIT(HAK_RANK_INIT)};
 
 static bool make_all(void) {
     hak_sizeclass_init();

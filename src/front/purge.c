@@ -19,7 +19,7 @@
 static _Atomic bool has_thread;
 
 /* Held by that thread in a step, and by an audit, which wants everything at rest. */
-static struct hak_lock stepping;
+static struct hak_lock stepping = HAK_LOCK_INIT(HAK_RANK_STEPPING);
 
 void hak_purge_pause(void) {
     hak_lock_take(&stepping);

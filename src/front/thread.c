@@ -51,13 +51,13 @@ static struct {
     bool had_two;   /* caches in use at a time; never taken back */
     pthread_key_t key;
     bool has_key;
-} threads;
+} threads = {.lock = HAK_LOCK_INIT(HAK_RANK_THREADS)};
 
 /* The cache that serves ended threads, all under one lock. The lock comes before every other. */
 static struct {
     struct hak_lock lock;
     struct hak_tcache *tc;
-} uncached;
+} uncached = {.lock = HAK_LOCK_INIT(HAK_RANK_UNCACHED)};
 
 /* The next heap id; 0 when there is none left. */
 static uint32_t take_id(void) {

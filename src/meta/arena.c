@@ -26,7 +26,7 @@ static struct {
     char *end;
     struct free_memory *lists[LISTS];
     size_t bytes;
-} arena;
+} arena = {.lock = HAK_LOCK_INIT(HAK_RANK_ARENA)};
 
 static void *bump(size_t bytes) {
     if (arena.end < arena.bump || (size_t)(arena.end - arena.bump) < bytes) {

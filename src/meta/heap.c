@@ -17,6 +17,7 @@ static struct {
     _Atomic size_t count; /* of its slabs: written under the lock; a peek may be relaxed */
     struct hak_heap heap;
 } orphans = {
+    .lock = HAK_LOCK_INIT(HAK_RANK_ORPHANS),
     .heap = {.id = HAK_HEAP_ID_ORPHAN, .tag = HAK_HEAP_ID_ORPHAN << HAK_TAG_SHIFT},
 };
 
@@ -48,6 +49,7 @@ void hak_heap_init(struct hak_heap *heap, uint32_t id) {
     hak_assert(heap->emptied == NULL);
     heap->id = id;
     heap->tag = id << HAK_TAG_SHIFT;
+    hak_lock_init(&heap->claim, HAK_RANK_CLAIM);
 }
 
 static void list_slab(struct hak_heap *heap, struct hak_slab *slab) {
@@ -94,6 +96,7 @@ static void enter_slab(struct hak_heap *heap, struct hak_slab *slab) {
 
 /* It belongs to the heap from the last store on. */
 static void own_slab(struct hak_heap *heap, struct hak_slab *slab) {
+    if (is_orphans(heap)) hak_lock_assert_held(&orphans.lock);
     enter_slab(heap, slab);
     hak_tagmap_set_tag(&slab->span, heap->tag | (uint32_t)slab->cls << HAK_BIN_SHIFT);
     atomic_store(&slab->owner, heap);
@@ -111,6 +114,7 @@ static void set_fresh(struct hak_heap *heap, hak_class_t cls, struct hak_slab *s
 }
 
 static void leave_slab(struct hak_heap *heap, struct hak_slab *slab) {
+    if (is_orphans(heap)) hak_lock_assert_held(&orphans.lock);
     struct hak_class_slabs *slabs = &heap->classes[slab->cls];
     hak_assert(atomic_load(&slab->owner) == heap);
     hak_assert(slab->all_next == NULL || slab->all_next->all_prev == slab);
@@ -305,6 +309,7 @@ size_t hak_heap_drain(struct hak_heap *heap) {
 /* Under the lock: takes in what was posted to orphans. What became empty goes to the heap, which
  * releases it, or stays for the next that comes without one. */
 static void drain_orphans(struct hak_heap *heap) {
+    hak_lock_assert_held(&orphans.lock);
     hak_heap_drain(&orphans.heap);
     struct hak_slab *slab;
     while (heap != NULL && (slab = hak_heap_pop_emptied(&orphans.heap)) != NULL) {
@@ -392,6 +397,7 @@ bool hak_heap_claim(struct hak_heap *heap) {
 }
 
 void hak_heap_unclaim(struct hak_heap *heap) {
+    hak_lock_assert_held(&heap->claim);
     hak_assert(heap->emptied == NULL); /* what the claimer emptied it has released */
     hak_lock_give(&heap->claim);
 }
@@ -557,7 +563,9 @@ void hak_heap_mend_claimed(struct hak_heap *heap) {
 }
 
 void hak_heap_mend(void) {
+    hak_lock_take(&orphans.lock);
     relist_orphans();
+    hak_lock_give(&orphans.lock);
     for (uint32_t number = 1; number < hak_span_table_count(); number++) {
         struct hak_slab *slab = bound_slab(hak_span_of_number(number));
         if (slab == NULL || atomic_load(&slab->owner) == NULL) continue;

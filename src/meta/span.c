@@ -16,7 +16,7 @@ static struct {
     struct hak_region headers;
     size_t used; /* headers given out at least once; header 0 is never used */
     struct hak_span *free;
-} table;
+} table = {.lock = HAK_LOCK_INIT(HAK_RANK_HEADERS)};
 
 enum hak_os_mapped hak_span_table_init(uintptr_t at) {
     enum hak_os_mapped mapped = hak_region_begin(&table.headers, at, HAK_REGION_STEP_BYTES);

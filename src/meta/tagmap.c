@@ -24,7 +24,7 @@ static struct {
     uintptr_t floor;       /* spans lie in [floor, end); constant after init */
     uintptr_t end;
     uintptr_t cursor; /* where the next search begins */
-} window;
+} window = {.lock = HAK_LOCK_INIT(HAK_RANK_WINDOW)};
 
 /* Bytes of the map that cover the window up to an address. */
 static size_t map_bytes(uintptr_t end) {

@@ -18,7 +18,7 @@ void (*hak_lock_mend_after_fork)(struct hak_lock *waited);
 /* False when the lock stayed held during the spin. */
 static bool spin(struct hak_lock *lock) {
     for (unsigned spins = 0; spins < HAK_LOCK_SPINS; spins++) {
-        if (!hak_lock_is_held(lock) && hak_lock_try(lock)) return true;
+        if (!hak_lock_is_held(lock) && hak_lock_try_state(lock)) return true;
         hak_cpu_pause();
     }
     return false;

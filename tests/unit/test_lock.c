@@ -20,7 +20,7 @@ static struct {
     unsigned first; /* under the lock, as is `second`; equal outside it */
     unsigned second;
     unsigned torn;
-} shared;
+} shared = {.lock = HAK_LOCK_INIT(HAK_RANK_TIER)};
 
 static void *count_under_lock(void *argument) {
     (void)argument;
@@ -36,19 +36,21 @@ static void *count_under_lock(void *argument) {
 
 static void a_held_lock_cannot_be_taken(void **state) {
     (void)state;
-    struct hak_lock lock = {0};
+    struct hak_lock lock = HAK_LOCK_INIT(HAK_RANK_ARENA);
     assert_true(hak_lock_try(&lock));
     assert_false(hak_lock_try(&lock));
     hak_lock_give(&lock);
     assert_true(hak_lock_try(&lock));
+    hak_lock_give(&lock);
 }
 
 static void reset_opens_a_lock_that_another_held(void **state) {
     (void)state;
-    struct hak_lock lock = {0};
+    struct hak_lock lock = HAK_LOCK_INIT(HAK_RANK_ARENA);
     hak_lock_take(&lock);
     hak_lock_reset(&lock);
     assert_true(hak_lock_try(&lock));
+    hak_lock_give(&lock);
 }
 
 static void four_threads_exclude_each_other(void **state) {
@@ -100,11 +102,25 @@ static void open_lock(struct hak_lock *waited) {
     hak_lock_reset(waited);
 }
 
+static _Atomic bool may_release;
+
+/* Another thread than the one that forks: no lock is held across a fork. */
+static void *hold_the_lock(void *unused) {
+    hak_lock_take(&shared.lock);
+    while (!atomic_load(&may_release))
+        usleep(1000);
+    hak_lock_give(&shared.lock);
+    return unused;
+}
+
 static void the_child_of_a_fork_mends_before_it_waits(void **state) {
     (void)state;
+    pthread_t holder;
     hak_os_note_process();
     hak_lock_mend_after_fork = open_lock;
-    hak_lock_take(&shared.lock);
+    assert_int_equal(pthread_create(&holder, NULL, hold_the_lock, NULL), 0);
+    while (!hak_lock_is_held(&shared.lock))
+        usleep(1000);
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -117,7 +133,8 @@ static void the_child_of_a_fork_mends_before_it_waits(void **state) {
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     assert_true(hak_lock_is_held(&shared.lock));
-    hak_lock_give(&shared.lock);
+    atomic_store(&may_release, true);
+    assert_int_equal(pthread_join(holder, NULL), 0);
 }
 
 static void *wait_for_lock(void *argument) {

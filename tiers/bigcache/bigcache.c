@@ -59,7 +59,7 @@ static struct {
     size_t kept_count;
     uint64_t hits, splits, gathers, misses, evictions;
     unsigned failed_gathers; /* whose place was left: only so many */
-} big;
+} big = {.lock = HAK_LOCK_INIT(HAK_RANK_TIER)};
 
 static struct big_span *big_of(struct hak_span *span) {
     return (struct big_span *)(void *)span;
@@ -87,12 +87,15 @@ static uint32_t hash_of(uint32_t class, const void *site) {
 }
 
 static struct big_span **bucket_of(uint32_t hash) {
+    hak_assert(hak_is_pow2(big.bucket_count));
     return &big.buckets[hash & (big.bucket_count - 1)];
 }
 
 static void enter_bucket(struct big_span *kept) {
     kept->hash = hash_of(class_of(kept->span.bytes), kept->site);
     struct big_span **bucket = bucket_of(kept->hash);
+    hak_assert(kept->is_kept);
+    hak_assert(*bucket != kept);
     kept->next = *bucket;
     kept->is_hashed = true;
     *bucket = kept;
@@ -100,8 +103,11 @@ static void enter_bucket(struct big_span *kept) {
 
 static void leave_bucket(struct big_span *kept) {
     struct big_span **link = bucket_of(kept->hash);
-    while (*link != kept)
+    hak_assert(kept->is_hashed);
+    while (*link != kept) {
+        hak_assert(*link != NULL); /* it is in its bucket */
         link = &(*link)->next;
+    }
     *link = kept->next;
     kept->is_hashed = false;
 }
@@ -110,6 +116,7 @@ static void leave_bucket(struct big_span *kept) {
  */
 static void fit_buckets(void) {
     size_t count = big.bucket_count;
+    hak_lock_assert_held(&big.lock);
     if (big.kept_count > count && count < HAK_BIGCACHE_BUCKETS_MAX) {
         count *= 2;
     } else if (big.kept_count < count / 8 && count > HAK_BIGCACHE_BUCKETS_MIN) {
@@ -145,6 +152,10 @@ static void set_kept_bytes(size_t bytes) {
 /* `kept` comes before `older` in the list; both may be at its ends. */
 HAK_INLINE void keep_before(struct big_span *kept, struct big_span *older) {
     struct big_span *newer = older != NULL ? older->newer : big.oldest;
+    hak_lock_assert_held(&big.lock);
+    hak_assert(!kept->is_kept);
+    hak_assert(older == NULL || older->is_kept);
+    hak_assert(hak_big_table_find(kept->span.base) == &kept->span);
     kept->is_kept = true;
     kept->is_hashed = false;
     kept->span.zeroed = false;
@@ -180,6 +191,12 @@ HAK_INLINE void keep_newest(struct big_span *kept) {
 }
 
 HAK_INLINE void unkeep(struct big_span *kept) {
+    hak_lock_assert_held(&big.lock);
+    hak_assert(kept->is_kept);
+    hak_assert(big.kept_count > 0);
+    hak_assert(kept_bytes() >= kept->span.bytes);
+    hak_assert(kept->newer == NULL ? big.newest == kept : kept->newer->older == kept);
+    hak_assert(kept->older == NULL ? big.oldest == kept : kept->older->newer == kept);
     if (kept->newer != NULL) {
         kept->newer->older = kept->older;
     } else {
@@ -208,6 +225,7 @@ static bool is_fit(const struct big_span *kept, size_t bytes, size_t align) {
 
 /* A kept mapping that fits; NULL when there is none. There is at least one kept. */
 static struct big_span *find_fit(size_t bytes, size_t align) {
+    hak_assert(big.newest != NULL);
     if (is_fit(big.newest, bytes, align)) return big.newest;
     uint32_t class = class_of(bytes);
     for (uint32_t fit = class; fit <= class + 1; fit++) {
@@ -268,6 +286,7 @@ static struct big_span *split(struct big_span *kept, size_t bytes) {
     struct big_span *rest = big_of(hak_span_header_alloc());
     if (rest == NULL) return NULL;
     struct big_span *older = kept->older;
+    hak_assert(bytes > 0 && bytes < kept->span.bytes);
     unkeep(kept);
     hak_big_table_leave(&kept->span);
     rest->span = (struct hak_span){
@@ -287,13 +306,15 @@ static struct big_span *split(struct big_span *kept, size_t bytes) {
 
 /* A kept mapping becomes a block of `bytes`, without what it has over if that is worth keeping. */
 static void cut(struct big_span *kept, size_t bytes) {
+    hak_assert(kept->span.bytes >= bytes);
     bool is_wide = kept->span.bytes - bytes >= HAK_BIGCACHE_SPLIT_BYTES;
     if (!is_wide || split(kept, bytes) == NULL) unkeep(kept);
 }
 
-/* Under the lock: the oldest kept mapping is out of everything, for the caller to unmap. */
+/* The oldest kept mapping is out of everything, for the caller to unmap. */
 static struct big_span *evict_oldest(void) {
     struct big_span *gone = big.oldest;
+    hak_assert(gone != NULL);
     unkeep(gone);
     hak_big_table_leave(&gone->span);
     big.evictions++;
@@ -305,6 +326,8 @@ static struct big_span *evict_oldest(void) {
 static void unmap_span(struct big_span *gone) {
     char *base = gone->span.base;
     size_t bytes = gone->span.bytes;
+    hak_assert(!gone->is_kept);
+    hak_lock_assert_below(HAK_RANK_TIER); /* no system call under the lock */
     hak_span_header_free(&gone->span);
     hak_os_unmap(base, bytes);
 }
@@ -339,6 +362,7 @@ static unsigned take_pieces(struct big_span *pieces[], size_t bytes) {
             keep_newest(piece);
             break;
         }
+        hak_assert(!piece->is_kept);
         sum += piece->span.bytes;
         pieces[count++] = piece;
     }
@@ -351,6 +375,7 @@ static unsigned take_pieces(struct big_span *pieces[], size_t bytes) {
 static bool move_pieces(struct big_span *pieces[], unsigned count, struct big_span *made,
                         bool is_several) {
     char *to = made->span.base;
+    hak_lock_assert_below(HAK_RANK_TIER);
     char *end = to + made->span.bytes;
     for (unsigned i = 0; i < count; i++) {
         struct hak_span *piece = &pieces[i]->span;
@@ -418,6 +443,7 @@ static struct big_span *gather(size_t bytes) {
 
 /* No kept mapping fits: a part of a larger one, else pages of smaller ones; gives the lock. */
 static struct big_span *alloc_unfit(size_t bytes) {
+    hak_lock_assert_held(&big.lock);
     struct big_span *best = find_best(bytes, false);
     if (best != NULL && best->span.bytes < bytes) {
         join_neighbours();
@@ -471,17 +497,22 @@ static void *bigcache_alloc(size_t size, size_t align, bool *zeroed) {
     struct big_span *found = alloc_kept(bytes, align);
     if (found == NULL) found = alloc_mapping(bytes, align);
     if (found == NULL) return NULL;
+    hak_assert(!found->is_kept);
+    hak_assert(found->span.bytes >= size);
+    hak_assert(((uintptr_t)found->span.base & (align - 1)) == 0);
     found->is_growing = false;
     found->site = hak_call_site;
     *zeroed = found->span.zeroed;
     return found->span.base;
 }
 
-/* Under the lock: keeps a freed block if the budget allows, perhaps in the place of the oldest one.
+/* Keeps a freed block if the budget allows, perhaps in the place of the oldest one.
  * Returns the mapping that must go, or NULL. */
 static struct big_span *keep(struct big_span *freed) {
     size_t bytes = freed->span.bytes;
     size_t sum = kept_bytes() + bytes;
+    hak_lock_assert_held(&big.lock);
+    hak_assert(!freed->is_kept);
     size_t most = big.bytes_max;
     struct big_span *gone = NULL;
     bool is_patchwork = freed->seams > HAK_BIGCACHE_SEAMS;
@@ -496,6 +527,7 @@ static struct big_span *keep(struct big_span *freed) {
         gone = evict_oldest();
     }
     keep_newest(freed);
+    hak_assert(kept_bytes() <= most);
     return gone;
 }
 
@@ -509,6 +541,7 @@ static bool free_live(struct big_span *freed) {
 
 static bool bigcache_free(void *block, struct hak_span *span) {
     struct big_span *freed = big_of(span);
+    hak_assert(span != NULL);
     hak_lock_take(&big.lock);
     bool is_live = hak_big_table_find(block) == span && !freed->is_kept;
     if (is_live) return free_live(freed);
@@ -536,9 +569,11 @@ static size_t with_headroom(const struct big_span *block, size_t bytes) {
     return more <= PTRDIFF_MAX ? more : bytes;
 }
 
-/* Under the lock: the block grows over a kept mapping behind it, as the rest of a split is. */
+/* The block grows over a kept mapping behind it, as the rest of a split is. */
 static bool grow_over_neighbour(struct big_span *block, size_t bytes) {
     size_t missing = bytes - block->span.bytes;
+    hak_lock_assert_held(&big.lock);
+    hak_assert(bytes > block->span.bytes);
     struct big_span *next = big_of(hak_big_table_find(block->span.base + block->span.bytes));
     if (next == NULL || !next->is_kept || next->span.bytes < missing) return false;
     cut(next, missing);
@@ -553,6 +588,7 @@ static bool grow_over_neighbour(struct big_span *block, size_t bytes) {
 
 /* Pages that realloc adds are new: then kept ones are too many, and the oldest goes. */
 static struct big_span *surplus(void) {
+    hak_lock_assert_held(&big.lock);
     size_t live_bytes = hak_big_table_bytes() - kept_bytes();
     if (big.oldest == NULL || kept_bytes() <= live_bytes / HAK_BIGCACHE_SLACK) return NULL;
     return evict_oldest();
@@ -560,6 +596,7 @@ static struct big_span *surplus(void) {
 
 static void *bigcache_resize(void *block, size_t new_size, struct hak_span *span) {
     struct big_span *resized = big_of(span);
+    hak_assert(new_size > 0);
     size_t bytes = hak_round_up(new_size, hak_os_page_bytes());
     if (bytes < new_size || bytes > PTRDIFF_MAX) return NULL;
     size_t spare = span->bytes - bytes; /* huge when it grows */
@@ -655,8 +692,8 @@ static bool is_in_bucket(const struct big_span *kept) {
     return in == kept;
 }
 
-/* Under the lock. */
 static bool check_kept(hak_report_fn report, void *arg) {
+    hak_lock_assert_held(&big.lock);
     size_t count = 0;
     size_t bytes = 0;
     bool holds = true;

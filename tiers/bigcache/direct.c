@@ -8,7 +8,9 @@
 #include "src/os/os.h"
 #include "tiers/bigcache/table.h"
 
-static struct { struct hak_lock lock; } direct; /* over the table */
+static struct {
+    struct hak_lock lock;
+} direct = {.lock = HAK_LOCK_INIT(HAK_RANK_TIER)}; /* over the table */
 
 static void enter(struct hak_span *span) {
     hak_lock_take(&direct.lock);
@@ -30,6 +32,8 @@ static int direct_init(void) {
 static void *direct_alloc(size_t size, size_t align, bool *zeroed) {
     size_t page = hak_os_page_bytes();
     size_t bytes = hak_round_up(size, page);
+    hak_assert(size > 0);
+    hak_assert(hak_is_pow2(align));
     if (bytes < size || bytes > PTRDIFF_MAX) return NULL;
     struct hak_span *span = hak_span_header_alloc();
     if (span == NULL) return NULL;
@@ -47,6 +51,8 @@ static void *direct_alloc(size_t size, size_t align, bool *zeroed) {
 static void unmap(struct hak_span *span) {
     char *base = span->base;
     size_t bytes = span->bytes;
+    hak_assert(span->owner == HAK_OWNER_BIG);
+    hak_lock_assert_below(HAK_RANK_TIER); /* no system call under the lock */
     hak_span_header_free(span);
     hak_os_unmap(base, bytes);
 }

@@ -27,6 +27,9 @@ static struct hak_span *next_of(const struct hak_span *span) {
 
 void hak_big_table_enter(struct hak_span *span) {
     struct hak_span **chain = chain_of(span->base);
+    hak_assert(span->bytes > 0);
+    hak_assert(span->owner == HAK_OWNER_BIG);
+    hak_assert(hak_big_table_find(span->base) == NULL);
     span->source = *chain;
     atomic_signal_fence(memory_order_release);
     *chain = span;
@@ -41,8 +44,11 @@ bool hak_big_table_leave(struct hak_span *span) {
     if (*link == NULL) return false;
     *link = next_of(span);
     atomic_signal_fence(memory_order_seq_cst); /* before the caller changes the span */
+    hak_assert(table.count > 0);
+    hak_assert(table.bytes >= span->bytes);
     table.count--;
     table.bytes -= span->bytes;
+    hak_assert(hak_big_table_find(span->base) == NULL);
     return true;
 }
 

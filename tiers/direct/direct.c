@@ -13,6 +13,9 @@ static int direct_init(void) {
 }
 
 static struct hak_span *direct_acquire(size_t bytes, size_t align, enum hak_owner owner) {
+    hak_assert(bytes > 0);
+    hak_assert(hak_is_pow2(align));
+    hak_assert(owner != HAK_OWNER_NONE);
     bytes = hak_round_up(bytes, HAK_SLAB_BYTES);
     if (align < HAK_SLAB_BYTES) align = HAK_SLAB_BYTES;
     struct hak_span *span = hak_span_header_alloc();
@@ -28,6 +31,7 @@ static struct hak_span *direct_acquire(size_t bytes, size_t align, enum hak_owne
     span->owner = (uint8_t)owner;
     span->zeroed = true;
     hak_tagmap_enter(span);
+    hak_assert(hak_tagmap_span(base + bytes - 1) == span);
     atomic_fetch_add_explicit(&direct.live_bytes, bytes, memory_order_relaxed);
     return span;
 }
@@ -35,6 +39,9 @@ static struct hak_span *direct_acquire(size_t bytes, size_t align, enum hak_owne
 static void direct_release(struct hak_span *span) {
     char *base = span->base;
     size_t bytes = span->bytes;
+    hak_assert(span->owner != HAK_OWNER_NONE);
+    hak_assert(hak_tagmap_span(base) == span);
+    hak_assert(atomic_load(&direct.live_bytes) >= bytes);
     hak_tagmap_clear(span);
     hak_span_header_free(span);
     hak_tagmap_unmap_window(base, bytes);

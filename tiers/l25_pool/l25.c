@@ -58,6 +58,7 @@ static size_t slabs_of(size_t bytes) {
 /* Twice as many shards, or half; the one who wins the exchange has done it. */
 static void set_count(uint32_t from, uint32_t to) {
     if (to < 1 || to > HAK_L25_SHARDS_MAX) return;
+    hak_assert((to & (to - 1)) == 0);
     if (!atomic_compare_exchange_strong(&l25.count, &from, to)) return;
     atomic_store_explicit(&l25.quiet, 0, memory_order_relaxed);
     uint32_t peak = atomic_load_explicit(&l25.count_peak, memory_order_relaxed);
@@ -90,25 +91,36 @@ static struct shard *enter(void) {
 }
 
 static void count_kept(struct shard *shard, size_t bytes, bool is_more) {
+    hak_lock_assert_held(&shard->lock);
+    hak_assert(is_more || shard->kept_count > 0);
+    hak_assert(is_more || shard->kept_bytes >= bytes);
     shard->kept_bytes += is_more ? bytes : -bytes;
     shard->kept_count += is_more ? 1 : (size_t)-1;
     atomic_fetch_add_explicit(&hak_idle.l25, is_more ? bytes : -bytes, memory_order_relaxed);
 }
 
-/* Under the lock. */
 static void count_live(struct shard *shard, int count, size_t bytes) {
+    hak_lock_assert_held(&shard->lock);
     shard->live_count += count;
     shard->live_bytes += count * (int64_t)bytes;
 }
 
 static int l25_init(void) {
+    for (uint32_t i = 0; i < HAK_L25_SHARDS_MAX; i++)
+        hak_lock_init(&l25.shards[i].lock, HAK_RANK_TIER);
     return 0;
 }
 
-/* Under the lock: a kept span of `slabs`; NULL when there is none. */
+/* A kept span of `slabs`; NULL when there is none. */
 static struct l25_span *pop(struct shard *shard, size_t slabs) {
     struct l25_span *kept = shard->lists[slabs];
+    hak_lock_assert_held(&shard->lock);
+    hak_assert(slabs <= HAK_SPAN_SLABS_MAX);
     if (kept == NULL) return NULL;
+    hak_assert(kept->span.owner == HAK_OWNER_L25);
+    hak_assert(kept->span.bytes == slabs << HAK_SLAB_SHIFT);
+    hak_assert(atomic_load(&kept->span.is_free) == 1);
+    hak_assert(kept->next != kept);
     shard->lists[slabs] = kept->next;
     count_kept(shard, kept->span.bytes, false);
     return kept;
@@ -116,6 +128,7 @@ static struct l25_span *pop(struct shard *shard, size_t slabs) {
 
 static void *l25_alloc(size_t size, size_t align, bool *zeroed) {
     size_t slabs = slabs_of(size);
+    hak_assert(size > 0 && size <= HAK_BINNED_MAX);
     struct shard *shard = enter();
     struct l25_span *found = align <= HAK_SLAB_BYTES ? pop(shard, slabs) : NULL;
     size_t bytes = found != NULL ? found->span.bytes : slabs << HAK_SLAB_SHIFT;
@@ -134,6 +147,9 @@ static void *l25_alloc(size_t size, size_t align, bool *zeroed) {
     } else {
         found->span.zeroed = false;
     }
+    hak_assert(found->span.bytes >= size);
+    hak_assert(((uintptr_t)found->span.base & (align - 1)) == 0);
+    hak_assert(hak_tagmap_tag(found->span.base) == 0);
     atomic_store_explicit(&found->span.is_free, 0, memory_order_relaxed);
     *zeroed = found->span.zeroed;
     return found->span.base;
@@ -144,6 +160,8 @@ static bool l25_free(void *block, struct hak_span *span) {
     if (span->base != block) return false; /* freed and gone: the header is another span's */
     if (atomic_exchange_explicit(&span->is_free, 1, memory_order_relaxed) != 0) return false;
     size_t bytes = span->bytes;
+    hak_assert(span->owner == HAK_OWNER_L25);
+    hak_assert(hak_tagmap_span(block) == span);
     hak_tagmap_tag_first(span, 0);
     freed->freed_ms = hak_os_now_ms();
     struct shard *shard = enter();
@@ -152,6 +170,7 @@ static bool l25_free(void *block, struct hak_span *span) {
                     hak_idle_of(&hak_idle.l25) + bytes <= HAK_L25_KEEP_BYTES;
     if (has_room) {
         struct l25_span **list = &shard->lists[bytes >> HAK_SLAB_SHIFT];
+        hak_assert(*list != freed);
         freed->next = *list;
         atomic_signal_fence(memory_order_release);
         *list = freed;
@@ -171,6 +190,7 @@ static size_t l25_usable_size(const void *block, const struct hak_span *span) {
 static void *l25_resize(void *block, size_t new_size, struct hak_span *span) {
     size_t bytes = slabs_of(new_size) << HAK_SLAB_SHIFT;
     size_t old_bytes = span->bytes;
+    hak_assert(new_size > 0);
     if (bytes == old_bytes) return block;
     if (new_size <= hak_bins_size_max() || new_size > HAK_BINNED_MAX) return NULL;
     hak_tagmap_tag_first(span, 0); /* its bin's class may no longer be the span's */
@@ -202,6 +222,8 @@ static struct l25_span *take_due(struct shard *shard, uint64_t now_ms, uint64_t 
             link = &(*link)->next;
         if (*link == NULL || !hak_purge_is_due(now_ms, (*link)->freed_ms, age_ms)) continue;
         due = *link;
+        hak_assert(due->next == NULL);
+        hak_assert(atomic_load(&due->span.is_free) == 1);
         *link = NULL;
         count_kept(shard, due->span.bytes, false);
     }

@@ -10,10 +10,13 @@
 #include "src/contract/tier.h"
 
 static unsigned mf2_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    hak_assert(cls > HAK_TINY_CLASSES && cls < HAK_SLAB_CLASSES);
+    hak_assert(want >= 1);
     return hak_supply_fill_reusing(tc, cls, want, true);
 }
 
 static void mf2_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
+    hak_assert(block != NULL);
     hak_supply_overflow(tc, cls, block);
 }
 

@@ -48,7 +48,7 @@ static struct {
     struct group *hint[HAK_SUPERSLAB_ORDERS]; /* no group before it has a run of this order */
     struct group *purged; /* where the next purge step looks; NULL: at the first */
     size_t mapped;
-} groups;
+} groups = {.lock = HAK_LOCK_INIT(HAK_RANK_SPANS)};
 
 #define ALL_SLABS UINT32_MAX
 
@@ -74,6 +74,7 @@ static uint32_t run_starts(uint32_t free, unsigned order) {
 /* Index of the best run of the order; there is one. */
 static unsigned best_run(const struct superslab *ss, unsigned order) {
     uint32_t starts = run_starts(ss->free, order);
+    hak_assert(starts != 0);
     uint32_t larger = order + 1 < HAK_SUPERSLAB_ORDERS ? run_starts(ss->free, order + 1) : 0;
     uint32_t lone = starts & ~(larger | larger << (1u << order));
     if (lone != 0) starts = lone;
@@ -83,6 +84,8 @@ static unsigned best_run(const struct superslab *ss, unsigned order) {
 
 /* After a change of a superslab's free slabs. */
 static void note_runs(struct group *group, unsigned i) {
+    hak_lock_assert_held(&groups.lock);
+    hak_assert(i < GROUP_SIZE);
     uint64_t bit = (uint64_t)1 << i;
     for (unsigned order = 0; order < HAK_SUPERSLAB_ORDERS; order++) {
         if (run_starts(group->superslabs[i].free, order) == 0) {
@@ -99,12 +102,14 @@ static void note_runs(struct group *group, unsigned i) {
 /* Idle are slabs that are free and resident. */
 static void count_idle(uint32_t slabs, bool is_more) {
     size_t bytes = (size_t)hak_bits_count(slabs) << HAK_SLAB_SHIFT;
+    hak_assert(is_more || bytes <= hak_spans_idle());
     hak_idle_set(&hak_idle.spans, hak_spans_idle() + (is_more ? bytes : -bytes));
 }
 
 /* The only two places where a slab changes between free and not free. */
 static void take_slabs(struct group *group, unsigned i, uint32_t mask) {
     struct superslab *ss = &group->superslabs[i];
+    hak_assert(mask != 0);
     hak_assert((ss->free & mask) == mask);
     count_idle(mask & ss->resident, false);
     ss->free &= ~mask;
@@ -117,10 +122,12 @@ static void use_slabs(struct group *group, unsigned i, uint32_t mask) {
     take_slabs(group, i, mask);
     group->superslabs[i].dirty |= mask;
     group->superslabs[i].resident |= mask;
+    hak_assert((group->superslabs[i].free & mask) == 0);
 }
 
 static void free_slabs(struct group *group, unsigned i, uint32_t mask) {
     struct superslab *ss = &group->superslabs[i];
+    hak_assert(ss->base != NULL);
     hak_assert((ss->free & mask) == 0);
     count_idle(mask & ss->resident, true);
     ss->free |= mask;
@@ -153,6 +160,8 @@ static bool add_superslab(void) {
     char *base = hak_tagmap_map_window(HAK_SUPERSLAB_BYTES, HAK_SUPERSLAB_BYTES);
     if (base == NULL) return false;
     unsigned i = hak_bits_lowest(~group->mapped);
+    hak_assert(((uintptr_t)base & (HAK_SUPERSLAB_BYTES - 1)) == 0);
+    hak_assert(group->superslabs[i].base == NULL);
     group->superslabs[i] =
         (struct superslab){.base = base, .free = ALL_SLABS, .asked_ms = hak_os_now_ms()};
     atomic_signal_fence(memory_order_release);
@@ -167,6 +176,8 @@ static bool add_superslab(void) {
  */
 static struct group *find(unsigned order, unsigned *i) {
     struct group *group = groups.hint[order];
+    hak_lock_assert_held(&groups.lock);
+    hak_assert(order < HAK_SUPERSLAB_ORDERS);
     for (; group != NULL; group = group->next) {
         while (group->fits[order] != 0) {
             *i = hak_bits_lowest(group->fits[order]);
@@ -199,6 +210,9 @@ static bool take_run(struct hak_span *span, size_t bytes, unsigned order) {
 }
 
 static struct hak_span *superslab_acquire(size_t bytes, size_t align, enum hak_owner owner) {
+    hak_assert(bytes > 0);
+    hak_assert(hak_is_pow2(align));
+    hak_assert(owner != HAK_OWNER_NONE);
     if (bytes > HAK_SPAN_BYTES_MAX || align > HAK_SPAN_BYTES_MAX) return NULL;
     bytes = hak_round_up(bytes, HAK_SLAB_BYTES);
     size_t reach = bytes > align ? bytes : align; /* runs begin at multiples of their size */
@@ -210,7 +224,10 @@ static struct hak_span *superslab_acquire(size_t bytes, size_t align, enum hak_o
     }
     span->bytes = bytes;
     span->owner = (uint8_t)owner;
+    hak_assert(((uintptr_t)span->base & (align - 1)) == 0);
+    hak_assert(hak_tagmap_span(span->base) == NULL);
     hak_tagmap_enter(span);
+    hak_assert(hak_tagmap_span(span->base + bytes - 1) == span);
     return span;
 }
 
@@ -219,10 +236,15 @@ static unsigned superslab_of(const struct group *group, const char *address) {
     unsigned i = 0;
     while ((uintptr_t)address - (uintptr_t)group->superslabs[i].base >= HAK_SUPERSLAB_BYTES)
         i++;
+    hak_assert(i < GROUP_SIZE);
+    hak_assert((group->mapped >> i & 1) != 0);
     return i;
 }
 
 static void superslab_release(struct hak_span *span) {
+    hak_assert(span->owner != HAK_OWNER_NONE);
+    hak_assert(hak_tagmap_span(span->base) == span);
+    hak_assert(hak_tagmap_span(span->base + span->bytes - 1) == span);
     struct group *group = span->source;
     const char *base = span->base;
     uint32_t mask = run_mask((unsigned)(span->bytes >> HAK_SLAB_SHIFT));
@@ -238,6 +260,8 @@ static void superslab_release(struct hak_span *span) {
 
 /* Grows over the free slabs that follow, or gives the last ones back. */
 static bool superslab_resize(struct hak_span *span, size_t bytes) {
+    hak_assert(bytes > 0);
+    hak_assert(hak_tagmap_span(span->base) == span);
     struct group *group = span->source;
     unsigned have = (unsigned)(span->bytes >> HAK_SLAB_SHIFT);
     unsigned want = (unsigned)(hak_round_up(bytes, HAK_SLAB_BYTES) >> HAK_SLAB_SHIFT);
@@ -295,6 +319,8 @@ static size_t purge_run(struct group *group, unsigned i, uint32_t slabs) {
     struct superslab *ss = &group->superslabs[i];
     uint32_t run = longest_run(slabs);
     bool zeroed = false;
+    hak_lock_assert_held(&groups.lock);
+    hak_assert((slabs & ~(ss->free & ss->resident)) == 0);
     take_slabs(group, i, run);
     hak_lock_give(&groups.lock);
     bool done = give_back(ss, run, &zeroed);
@@ -341,9 +367,12 @@ static bool is_unused(const struct group *group, unsigned i, uint64_t now_ms, ui
 static size_t unmap(struct group *group, unsigned i, unsigned count) {
     char *base = group->superslabs[i].base;
     size_t bytes = 0;
+    hak_lock_assert_held(&groups.lock);
+    hak_assert(count >= 1 && count <= groups.mapped);
     for (unsigned at = i; at < i + count; at++) {
         struct superslab *ss = &group->superslabs[at];
         bytes += (size_t)hak_bits_count(ss->resident) << HAK_SLAB_SHIFT;
+        hak_assert(ss->base == base + (at - i) * HAK_SUPERSLAB_BYTES);
         take_slabs(group, at, ALL_SLABS);
         group->mapped &= ~((uint64_t)1 << at);
         atomic_signal_fence(memory_order_release);
@@ -362,6 +391,8 @@ static size_t unmap_run(struct group *group, unsigned i, uint64_t now_ms, size_t
     size_t most = bytes_max / HAK_SUPERSLAB_BYTES;
     size_t spare = groups.mapped - HAK_EMPTY_SUPERSLABS_KEPT;
     unsigned count = 1;
+    hak_assert(groups.mapped > HAK_EMPTY_SUPERSLABS_KEPT);
+    hak_assert(group->superslabs[i].free == ALL_SLABS);
     if (most > spare) most = spare;
     while (count < most && i + count < GROUP_SIZE && group->superslabs[i + count].base == end &&
            is_unused(group, i + count, now_ms, hak_purge_policy.age_ms)) {
@@ -522,6 +553,7 @@ static uint32_t mend_spans(const struct superslab *ss) {
 static void superslab_after_fork(bool in_disorder) {
     hak_lock_reset(&groups.lock);
     if (!in_disorder) return;
+    hak_lock_take(&groups.lock);
     hak_idle_set(&hak_idle.spans, 0);
     groups.mapped = 0;
     for (struct group *group = groups.first; group != NULL; group = group->next) {
@@ -533,6 +565,7 @@ static void superslab_after_fork(bool in_disorder) {
             free_slabs(group, i, mend_spans(ss));
         }
     }
+    hak_lock_give(&groups.lock);
 }
 
 const struct hak_span_ops hak_spans_superslab = {

@@ -63,12 +63,15 @@ static HAK_COLD unsigned fill_logged(struct hak_tcache *tc, hak_class_t cls, uns
 }
 
 static unsigned p0_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    hak_assert(cls >= 1 && cls <= HAK_TINY_CLASSES);
+    hak_assert(want >= 1 && want <= HAK_REFILL_BLOCKS_MAX);
     if (hak_unlikely(p0.is_off)) return hak_supply_fill_carving(tc, cls, want);
     if (hak_unlikely(p0.log)) return fill_logged(tc, cls, want);
     return hak_supply_fill_reusing(tc, cls, want, !p0.no_drain);
 }
 
 static void p0_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
+    hak_assert(block != NULL);
     hak_supply_overflow(tc, cls, block);
 }
 

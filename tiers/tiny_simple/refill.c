@@ -14,10 +14,13 @@ static void simple_thread_init(struct hak_tcache *tc) {
 }
 
 static unsigned simple_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    hak_assert(cls >= 1 && cls <= HAK_TINY_CLASSES);
+    hak_assert(want >= 1 && want <= HAK_REFILL_BLOCKS_MAX);
     return hak_supply_fill_carving(tc, cls, want);
 }
 
 static void simple_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
+    hak_assert(block != NULL);
     hak_supply_overflow(tc, cls, block);
 }
 

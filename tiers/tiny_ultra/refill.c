@@ -18,10 +18,13 @@ static void ultra_thread_init(struct hak_tcache *tc) {
 }
 
 static unsigned ultra_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    hak_assert(cls >= 1 && cls <= HAK_TINY_CLASSES);
+    hak_assert(want >= 1 && want <= ULTRA_BATCH_MAX);
     return hak_supply_fill_reusing(tc, cls, want, true);
 }
 
 static void ultra_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
+    hak_assert(block != NULL);
     hak_supply_overflow(tc, cls, block);
 }
 
