@@ -39,7 +39,7 @@
 #include <limits.h>
 #include <stddef.h>
 
-static struct {
+struct alerts {
     struct hak_lock lock;    /* comes before no other */
     struct hak_tcache *next; /* where the round goes on; NULL: none is on. Under the lock */
     _Atomic bool is_on;      /* next != NULL, for a glance */
@@ -50,7 +50,8 @@ static struct {
     _Atomic bool has_given; /* some was given back since the last round */
     _Atomic(const struct hak_tcache *) duty;
     _Atomic uint64_t duty_ms;
-} alerts = {.lock = HAK_LOCK_INIT(HAK_RANK_ALERTS)};
+};
+HAK_GUARDED_STATIC(struct alerts, alerts) = {.lock = HAK_LOCK_INIT(HAK_RANK_ALERTS)};
 
 void hak_alert_list(struct hak_tcache *tc, _Atomic(struct hak_tcache *) *tls) {
     hak_lock_take(&alerts.lock);
@@ -77,8 +78,9 @@ static void turn_one(struct hak_tcache *tc) {
     (void)atomic_compare_exchange_strong(tc->tls, &own, &hak_thread_watched);
 }
 
-/* Under the lock: up to `most` threads of the round. */
-static void turn(const struct hak_tcache *self, unsigned most) {
+/* Up to `most` threads of the round. */
+static void turn(const struct hak_tcache *self, unsigned most) HAK_REQUIRES(alerts.lock) {
+    hak_lock_assert_held(&alerts.lock);
     struct hak_tcache *tc = alerts.next;
     for (; tc != NULL && most > 0; tc = tc->next_created, most--) {
         if (tc != self) turn_one(tc);
@@ -93,8 +95,8 @@ static bool is_news(size_t idle) {
     return !hak_lock_is_alone() && (before == 0 || idle >= before + HAK_ALERT_BYTES);
 }
 
-/* Under the lock. */
-static void begin(size_t idle) {
+static void begin(size_t idle) HAK_REQUIRES(alerts.lock) {
+    hak_lock_assert_held(&alerts.lock);
     alerts.next = hak_thread_first();
     hak_idle_set(&alerts.idle, idle);
     atomic_store_explicit(&alerts.has_given, false, memory_order_relaxed);

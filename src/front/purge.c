@@ -21,11 +21,11 @@ static _Atomic bool has_thread;
 /* Held by that thread in a step, and by an audit, which wants everything at rest. */
 static struct hak_lock stepping = HAK_LOCK_INIT(HAK_RANK_STEPPING);
 
-void hak_purge_pause(void) {
+void hak_purge_pause(void) HAK_UNCHECKED {
     hak_lock_take(&stepping);
 }
 
-void hak_purge_resume(void) {
+void hak_purge_resume(void) HAK_UNCHECKED {
     hak_lock_give(&stepping);
 }
 

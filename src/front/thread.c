@@ -251,7 +251,7 @@ bool hak_thread_has_vanished(const struct hak_tcache *tc) {
 
 /* Caches that are this process's own: the surviving thread's, and the one of ended threads unless a
  * thread that is gone was filling it. */
-static void keep_own(struct hak_tcache *own) {
+static void keep_own(struct hak_tcache *own) HAK_UNCHECKED {
     if (own != NULL) own->forks = threads.forks;
     bool was_free = hak_lock_try(&uncached.lock);
     if (!was_free) uncached.tc = NULL;

@@ -20,15 +20,16 @@ struct free_memory {
     struct free_memory *next;
 };
 
-static struct {
+struct arena {
     struct hak_lock lock;
     char *bump;
     char *end;
     struct free_memory *lists[LISTS];
     size_t bytes;
-} arena = {.lock = HAK_LOCK_INIT(HAK_RANK_ARENA)};
+};
+HAK_GUARDED_STATIC(struct arena, arena) = {.lock = HAK_LOCK_INIT(HAK_RANK_ARENA)};
 
-static void *bump(size_t bytes) {
+static void *bump(size_t bytes) HAK_REQUIRES(arena.lock) {
     if (arena.end < arena.bump || (size_t)(arena.end - arena.bump) < bytes) {
         size_t chunk = hak_round_up(bytes, HAK_META_CHUNK_BYTES);
         char *base = hak_os_map(chunk);

@@ -12,11 +12,12 @@
 /* The slabs of ended threads: a heap like any other, but that its owner is whoever holds the lock.
  * What its slabs may give, free or never carved, lists them; none is kept for being fresh. Fork:
  * the child makes the lists anew from the slabs' owners. */
-static struct {
+struct orphans {
     struct hak_lock lock;
     _Atomic size_t count; /* of its slabs: written under the lock; a peek may be relaxed */
     struct hak_heap heap;
-} orphans = {
+};
+HAK_GUARDED_STATIC(struct orphans, orphans) = {
     .lock = HAK_LOCK_INIT(HAK_RANK_ORPHANS),
     .heap = {.id = HAK_HEAP_ID_ORPHAN, .tag = HAK_HEAP_ID_ORPHAN << HAK_TAG_SHIFT},
 };
@@ -306,9 +307,9 @@ size_t hak_heap_drain(struct hak_heap *heap) {
     return count;
 }
 
-/* Under the lock: takes in what was posted to orphans. What became empty goes to the heap, which
+/* Takes in what was posted to orphans. What became empty goes to the heap, which
  * releases it, or stays for the next that comes without one. */
-static void drain_orphans(struct hak_heap *heap) {
+static void drain_orphans(struct hak_heap *heap) HAK_REQUIRES(orphans.lock) {
     hak_lock_assert_held(&orphans.lock);
     hak_heap_drain(&orphans.heap);
     struct hak_slab *slab;
@@ -383,7 +384,7 @@ void hak_heap_recount(struct hak_heap *heap) {
     hak_count_up(&heap->counts.active_bytes, sums.active_bytes - hak_heap_sums(heap).active_bytes);
 }
 
-bool hak_heap_claim(struct hak_heap *heap) {
+bool hak_heap_claim(struct hak_heap *heap) HAK_UNCHECKED {
     bool is_used =
         hak_heap_is_busy(heap) || atomic_load_explicit(&heap->putting, memory_order_relaxed) != 0;
     if (is_used) return false; /* a glance, which spares the barrier */
@@ -396,7 +397,7 @@ bool hak_heap_claim(struct hak_heap *heap) {
     return is_away;
 }
 
-void hak_heap_unclaim(struct hak_heap *heap) {
+void hak_heap_unclaim(struct hak_heap *heap) HAK_UNCHECKED {
     hak_lock_assert_held(&heap->claim);
     hak_assert(heap->emptied == NULL); /* what the claimer emptied it has released */
     hak_lock_give(&heap->claim);
@@ -496,11 +497,11 @@ const struct hak_heap *hak_heap_orphans(void) {
     return &orphans.heap;
 }
 
-void hak_heap_lock_orphans(void) {
+void hak_heap_lock_orphans(void) HAK_UNCHECKED {
     hak_lock_take(&orphans.lock);
 }
 
-void hak_heap_unlock_orphans(void) {
+void hak_heap_unlock_orphans(void) HAK_UNCHECKED {
     hak_lock_give(&orphans.lock);
 }
 
@@ -550,7 +551,7 @@ static void relist(struct hak_heap *heap) {
     }
 }
 
-static void relist_orphans(void) {
+static void relist_orphans(void) HAK_REQUIRES(orphans.lock) {
     hak_heap_empty_inbox(&orphans.heap);
     atomic_store_explicit(&orphans.count, 0, memory_order_relaxed);
     relist(&orphans.heap);

@@ -249,8 +249,8 @@ void hak_heap_unlock_orphans(void);
  *
  * Fork: the child of a fork in whose parent a heap was claimed makes the heap's lists anew
  * (hak_heap_mend_claimed). */
-bool hak_heap_claim(struct hak_heap *heap);
-void hak_heap_unclaim(struct hak_heap *heap);
+bool hak_heap_claim(struct hak_heap *heap) HAK_TRY_ACQUIRES(heap->claim);
+void hak_heap_unclaim(struct hak_heap *heap) HAK_RELEASES(heap->claim);
 
 /* T3 of a step. */
 HAK_NOINLINE void hak_heap_wait(struct hak_heap *heap, _Atomic uint32_t *mark);

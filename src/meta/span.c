@@ -11,20 +11,21 @@
 #include "src/base/check.h"
 #include "src/os/lock.h"
 
-static struct {
+struct headers {
     struct hak_lock lock;
     struct hak_region headers;
     size_t used; /* headers given out at least once; header 0 is never used */
     struct hak_span *free;
-} table = {.lock = HAK_LOCK_INIT(HAK_RANK_HEADERS)};
+};
+HAK_GUARDED_STATIC(struct headers, table) = {.lock = HAK_LOCK_INIT(HAK_RANK_HEADERS)};
 
-enum hak_os_mapped hak_span_table_init(uintptr_t at) {
+enum hak_os_mapped hak_span_table_init(uintptr_t at) HAK_UNCHECKED {
     enum hak_os_mapped mapped = hak_region_begin(&table.headers, at, HAK_REGION_STEP_BYTES);
     table.used = 1;
     return mapped;
 }
 
-static struct hak_span *unused_header(void) {
+static struct hak_span *unused_header(void) HAK_REQUIRES(table.lock) {
     if (table.used > UINT32_MAX) return NULL; /* its number would not fit the tag map */
     hak_assert(table.used >= 1);              /* after init */
     size_t offset = table.used * HAK_SPAN_META_BYTES;
@@ -58,13 +59,14 @@ void hak_span_header_free(struct hak_span *span) {
     hak_lock_give(&table.lock);
 }
 
-uint32_t hak_span_number(const struct hak_span *span) {
+/* What these read of the table is constant, or only rises. */
+uint32_t hak_span_number(const struct hak_span *span) HAK_UNCHECKED {
     hak_assert((const char *)span > table.headers.base);
     hak_assert(((uintptr_t)span & (HAK_SPAN_META_BYTES - 1)) == 0);
     return (uint32_t)((size_t)((const char *)span - table.headers.base) / HAK_SPAN_META_BYTES);
 }
 
-struct hak_span *hak_span_of_number(uint32_t number) {
+struct hak_span *hak_span_of_number(uint32_t number) HAK_UNCHECKED {
     hak_assert(number >= 1);
     return (struct hak_span *)(void *)(table.headers.base + (size_t)number * HAK_SPAN_META_BYTES);
 }
@@ -76,7 +78,7 @@ size_t hak_span_table_bytes(void) {
     return bytes;
 }
 
-size_t hak_span_table_count(void) {
+size_t hak_span_table_count(void) HAK_UNCHECKED {
     return table.used;
 }
 

@@ -18,13 +18,14 @@
 
 struct hak_tagmap hak_tagmap;
 
-static struct {
+struct window {
     struct hak_lock lock;
     struct hak_region map; /* the entries */
     uintptr_t floor;       /* spans lie in [floor, end); constant after init */
     uintptr_t end;
     uintptr_t cursor; /* where the next search begins */
-} window = {.lock = HAK_LOCK_INIT(HAK_RANK_WINDOW)};
+};
+HAK_GUARDED_STATIC(struct window, window) = {.lock = HAK_LOCK_INIT(HAK_RANK_WINDOW)};
 
 /* Bytes of the map that cover the window up to an address. */
 static size_t map_bytes(uintptr_t end) {
@@ -33,19 +34,19 @@ static size_t map_bytes(uintptr_t end) {
 }
 
 /* The first address that the map does not cover. */
-static uintptr_t covered(void) {
+static uintptr_t covered(void) HAK_REQUIRES(window.lock) {
     uintptr_t end = HAK_WINDOW_BASE + (hak_tagmap_slots() << HAK_SLAB_SHIFT);
     return end < window.end ? end : window.end;
 }
 
 /* After the map has grown. */
-static void publish_slots(void) {
+static void publish_slots(void) HAK_REQUIRES(window.lock) {
     atomic_store_explicit(&hak_tagmap.slots, window.map.bytes / sizeof(struct hak_tag_entry),
                           memory_order_release);
 }
 
 /* Places the map, and behind it the table of span headers, which has all the room there is. */
-static enum hak_os_mapped begin_regions(uintptr_t at, size_t bytes) {
+static enum hak_os_mapped begin_regions(uintptr_t at, size_t bytes) HAK_REQUIRES(window.lock) {
     enum hak_os_mapped mapped = hak_region_begin(&window.map, at, bytes);
     if (mapped != HAK_OS_MAPPED) return mapped;
     mapped = hak_span_table_init(at + map_bytes(window.end));
@@ -53,7 +54,7 @@ static enum hak_os_mapped begin_regions(uintptr_t at, size_t bytes) {
     return mapped;
 }
 
-bool hak_tagmap_init(void) {
+bool hak_tagmap_init(void) HAK_UNCHECKED {
     unsigned address_shift = hak_os_address_shift();
     unsigned shift = address_shift - 2;
     if (shift > HAK_WINDOW_SHIFT_MAX) shift = HAK_WINDOW_SHIFT_MAX;
@@ -105,7 +106,8 @@ static uintptr_t place(uintptr_t from, uintptr_t end, size_t bytes, size_t align
 }
 
 /* Maps a place and makes the map cover it; 0 when there is none. */
-static uintptr_t place_covered(uintptr_t from, uintptr_t end, size_t bytes, size_t align) {
+static uintptr_t place_covered(uintptr_t from, uintptr_t end, size_t bytes, size_t align)
+    HAK_REQUIRES(window.lock) {
     uintptr_t at = place(from, end, bytes, align);
     if (at == 0) return 0;
     if (!hak_region_grow(&window.map, map_bytes(at + bytes))) {
@@ -181,7 +183,7 @@ size_t hak_tagmap_bytes(void) {
     return bytes;
 }
 
-void hak_tagmap_after_fork(void) {
+void hak_tagmap_after_fork(void) HAK_UNCHECKED {
     hak_lock_reset(&window.lock);
     if (hak_region_after_fork(&window.map)) publish_slots();
 }

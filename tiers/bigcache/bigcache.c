@@ -45,7 +45,7 @@ _Static_assert(offsetof(struct big_span, of_late_senders) == HAK_SPAN_LATE_OFFSE
 /* The bucket array before it first grows. */
 static struct big_span *first_buckets[HAK_BIGCACHE_BUCKETS_MIN];
 
-static struct {
+struct bigcache {
     struct hak_lock lock;
     /* Constant after init. */
     size_t bytes_max; /* 0: nothing is kept */
@@ -59,7 +59,8 @@ static struct {
     size_t kept_count;
     uint64_t hits, splits, gathers, misses, evictions;
     unsigned failed_gathers; /* whose place was left: only so many */
-} big = {.lock = HAK_LOCK_INIT(HAK_RANK_TIER)};
+};
+HAK_GUARDED_STATIC(struct bigcache, big) = {.lock = HAK_LOCK_INIT(HAK_RANK_TIER)};
 
 static struct big_span *big_of(struct hak_span *span) {
     return (struct big_span *)(void *)span;
@@ -81,17 +82,17 @@ static uint32_t fnv1a(uint32_t hash, uint64_t key, unsigned bytes) {
     return hash;
 }
 
-static uint32_t hash_of(uint32_t class, const void *site) {
+static uint32_t hash_of(uint32_t class, const void *site) HAK_REQUIRES(big.lock) {
     uint32_t hash = fnv1a(2166136261u, class, sizeof(uint16_t));
     return big.by_site ? fnv1a(hash, (uintptr_t)site, sizeof site) : hash;
 }
 
-static struct big_span **bucket_of(uint32_t hash) {
+static struct big_span **bucket_of(uint32_t hash) HAK_REQUIRES(big.lock) {
     hak_assert(hak_is_pow2(big.bucket_count));
     return &big.buckets[hash & (big.bucket_count - 1)];
 }
 
-static void enter_bucket(struct big_span *kept) {
+static void enter_bucket(struct big_span *kept) HAK_REQUIRES(big.lock) {
     kept->hash = hash_of(class_of(kept->span.bytes), kept->site);
     struct big_span **bucket = bucket_of(kept->hash);
     hak_assert(kept->is_kept);
@@ -101,7 +102,7 @@ static void enter_bucket(struct big_span *kept) {
     *bucket = kept;
 }
 
-static void leave_bucket(struct big_span *kept) {
+static void leave_bucket(struct big_span *kept) HAK_REQUIRES(big.lock) {
     struct big_span **link = bucket_of(kept->hash);
     hak_assert(kept->is_hashed);
     while (*link != kept) {
@@ -114,7 +115,7 @@ static void leave_bucket(struct big_span *kept) {
 
 /* As many buckets as kept mappings, about: twice as many above that, half of them below an eighth.
  */
-static void fit_buckets(void) {
+static void fit_buckets(void) HAK_REQUIRES(big.lock) {
     size_t count = big.bucket_count;
     hak_lock_assert_held(&big.lock);
     if (big.kept_count > count && count < HAK_BIGCACHE_BUCKETS_MAX) {
@@ -150,7 +151,7 @@ static void set_kept_bytes(size_t bytes) {
 }
 
 /* `kept` comes before `older` in the list; both may be at its ends. */
-HAK_INLINE void keep_before(struct big_span *kept, struct big_span *older) {
+HAK_INLINE void keep_before(struct big_span *kept, struct big_span *older) HAK_REQUIRES(big.lock) {
     struct big_span *newer = older != NULL ? older->newer : big.oldest;
     hak_lock_assert_held(&big.lock);
     hak_assert(!kept->is_kept);
@@ -177,20 +178,20 @@ HAK_INLINE void keep_before(struct big_span *kept, struct big_span *older) {
 }
 
 /* A second one is kept: the one that was the newest can be found by its size now. */
-static void hash_second(struct big_span *second) {
+static void hash_second(struct big_span *second) HAK_REQUIRES(big.lock) {
     if (second->freed_ms == 0) second->freed_ms = hak_os_now_ms();
     enter_bucket(second);
     fit_buckets();
 }
 
-HAK_INLINE void keep_newest(struct big_span *kept) {
+HAK_INLINE void keep_newest(struct big_span *kept) HAK_REQUIRES(big.lock) {
     struct big_span *second = big.newest;
     kept->freed_ms = 0;
     keep_before(kept, second);
     if (second != NULL && !second->is_hashed) hash_second(second);
 }
 
-HAK_INLINE void unkeep(struct big_span *kept) {
+HAK_INLINE void unkeep(struct big_span *kept) HAK_REQUIRES(big.lock) {
     hak_lock_assert_held(&big.lock);
     hak_assert(kept->is_kept);
     hak_assert(big.kept_count > 0);
@@ -224,7 +225,7 @@ static bool is_fit(const struct big_span *kept, size_t bytes, size_t align) {
 }
 
 /* A kept mapping that fits; NULL when there is none. There is at least one kept. */
-static struct big_span *find_fit(size_t bytes, size_t align) {
+static struct big_span *find_fit(size_t bytes, size_t align) HAK_REQUIRES(big.lock) {
     hak_assert(big.newest != NULL);
     if (is_fit(big.newest, bytes, align)) return big.newest;
     uint32_t class = class_of(bytes);
@@ -239,7 +240,7 @@ static struct big_span *find_fit(size_t bytes, size_t align) {
 
 /* Kept mappings that lie side by side become one, as young as the youngest. Only when nothing fits:
  * before that the sizes that were freed are the ones most likely to be asked for again. */
-static void join_neighbours(void) {
+static void join_neighbours(void) HAK_REQUIRES(big.lock) {
     unsigned tries = HAK_BIGCACHE_TRIES;
     for (struct big_span *kept = big.newest; kept != NULL && tries > 0;
          kept = kept->older, tries--) {
@@ -261,12 +262,12 @@ static void join_neighbours(void) {
 }
 
 /* Whether its pages can be moved: not where the kernel has several mappings and moves only one. */
-static bool is_movable(const struct big_span *kept) {
+static bool is_movable(const struct big_span *kept) HAK_REQUIRES(big.lock) {
     return kept->seams == 0 || big.moves_many;
 }
 
 /* The smallest kept mapping that is large enough, else the largest; NULL when there is none. */
-static struct big_span *find_best(size_t bytes, bool must_move) {
+static struct big_span *find_best(size_t bytes, bool must_move) HAK_REQUIRES(big.lock) {
     struct big_span *best = NULL;
     unsigned tries = HAK_BIGCACHE_TRIES;
     for (struct big_span *kept = big.newest; kept != NULL && tries > 0;
@@ -282,7 +283,7 @@ static struct big_span *find_best(size_t bytes, bool must_move) {
 
 /* The front part of a kept mapping becomes a block, the rest stays kept, as old as it is; NULL when
  * metadata is out. */
-static struct big_span *split(struct big_span *kept, size_t bytes) {
+static struct big_span *split(struct big_span *kept, size_t bytes) HAK_REQUIRES(big.lock) {
     struct big_span *rest = big_of(hak_span_header_alloc());
     if (rest == NULL) return NULL;
     struct big_span *older = kept->older;
@@ -305,14 +306,14 @@ static struct big_span *split(struct big_span *kept, size_t bytes) {
 }
 
 /* A kept mapping becomes a block of `bytes`, without what it has over if that is worth keeping. */
-static void cut(struct big_span *kept, size_t bytes) {
+static void cut(struct big_span *kept, size_t bytes) HAK_REQUIRES(big.lock) {
     hak_assert(kept->span.bytes >= bytes);
     bool is_wide = kept->span.bytes - bytes >= HAK_BIGCACHE_SPLIT_BYTES;
     if (!is_wide || split(kept, bytes) == NULL) unkeep(kept);
 }
 
 /* The oldest kept mapping is out of everything, for the caller to unmap. */
-static struct big_span *evict_oldest(void) {
+static struct big_span *evict_oldest(void) HAK_REQUIRES(big.lock) {
     struct big_span *gone = big.oldest;
     hak_assert(gone != NULL);
     unkeep(gone);
@@ -332,7 +333,7 @@ static void unmap_span(struct big_span *gone) {
     hak_os_unmap(base, bytes);
 }
 
-static int bigcache_init(void) {
+static int bigcache_init(void) HAK_UNCHECKED {
     bool is_on = hak_env_number("HAKMEM_BIGCACHE", 1, 1) != 0;
     size_t share = hak_os_memory_bytes() / HAK_BIGCACHE_SHARE;
     if (share > HAK_BIGCACHE_BYTES) share = HAK_BIGCACHE_BYTES;
@@ -348,7 +349,7 @@ static int bigcache_init(void) {
 
 /* Takes up to PIECES kept mappings, the largest first, until they have `bytes`; what the last one
  * has over stays kept. Returns their number. */
-static unsigned take_pieces(struct big_span *pieces[], size_t bytes) {
+static unsigned take_pieces(struct big_span *pieces[], size_t bytes) HAK_REQUIRES(big.lock) {
     unsigned count = 0;
     size_t sum = 0;
     while (sum < bytes && count < HAK_BIGCACHE_PIECES) {
@@ -417,7 +418,7 @@ static bool has_locked(struct big_span *const pieces[], unsigned count) {
 
 /* A block from the pages of several kept mappings, and new ones where they are not enough; gives
  * the lock. Moving a page costs a hundredth of faulting it in anew. */
-static struct big_span *gather(size_t bytes) {
+static struct big_span *gather(size_t bytes) HAK_RELEASES(big.lock) {
     struct big_span *pieces[HAK_BIGCACHE_PIECES];
     unsigned count = take_pieces(pieces, bytes);
     /* Even one piece may be several mappings: a program may have advised on a part of a block. */
@@ -442,7 +443,7 @@ static struct big_span *gather(size_t bytes) {
 }
 
 /* No kept mapping fits: a part of a larger one, else pages of smaller ones; gives the lock. */
-static struct big_span *alloc_unfit(size_t bytes) {
+static struct big_span *alloc_unfit(size_t bytes) HAK_RELEASES(big.lock) {
     hak_lock_assert_held(&big.lock);
     struct big_span *best = find_best(bytes, false);
     if (best != NULL && best->span.bytes < bytes) {
@@ -508,7 +509,7 @@ static void *bigcache_alloc(size_t size, size_t align, bool *zeroed) {
 
 /* Keeps a freed block if the budget allows, perhaps in the place of the oldest one.
  * Returns the mapping that must go, or NULL. */
-static struct big_span *keep(struct big_span *freed) {
+static struct big_span *keep(struct big_span *freed) HAK_REQUIRES(big.lock) {
     size_t bytes = freed->span.bytes;
     size_t sum = kept_bytes() + bytes;
     hak_lock_assert_held(&big.lock);
@@ -531,8 +532,8 @@ static struct big_span *keep(struct big_span *freed) {
     return gone;
 }
 
-/* Under the lock, which it gives. */
-static bool free_live(struct big_span *freed) {
+/* Releases the lock. */
+static bool free_live(struct big_span *freed) HAK_RELEASES(big.lock) {
     struct big_span *gone = keep(freed);
     hak_lock_give(&big.lock);
     if (hak_unlikely(gone != NULL)) unmap_span(gone);
@@ -570,7 +571,7 @@ static size_t with_headroom(const struct big_span *block, size_t bytes) {
 }
 
 /* The block grows over a kept mapping behind it, as the rest of a split is. */
-static bool grow_over_neighbour(struct big_span *block, size_t bytes) {
+static bool grow_over_neighbour(struct big_span *block, size_t bytes) HAK_REQUIRES(big.lock) {
     size_t missing = bytes - block->span.bytes;
     hak_lock_assert_held(&big.lock);
     hak_assert(bytes > block->span.bytes);
@@ -587,7 +588,7 @@ static bool grow_over_neighbour(struct big_span *block, size_t bytes) {
 }
 
 /* Pages that realloc adds are new: then kept ones are too many, and the oldest goes. */
-static struct big_span *surplus(void) {
+static struct big_span *surplus(void) HAK_REQUIRES(big.lock) {
     hak_lock_assert_held(&big.lock);
     size_t live_bytes = hak_big_table_bytes() - kept_bytes();
     if (big.oldest == NULL || kept_bytes() <= live_bytes / HAK_BIGCACHE_SLACK) return NULL;
@@ -655,10 +656,15 @@ static size_t purge_oldest(uint64_t now_ms, uint64_t age_ms) {
     return bytes;
 }
 
+/* Constant, so that no lock is needed. */
+static uint64_t age_ms(void) HAK_UNCHECKED {
+    return big.age_ms;
+}
+
 static size_t bigcache_purge(enum hak_purge how, size_t bytes_max) {
     if (kept_bytes() == 0) return 0;
     uint64_t now_ms = hak_os_now_ms();
-    if (how == HAK_PURGE_SOME) return purge_oldest(now_ms, big.age_ms);
+    if (how == HAK_PURGE_SOME) return purge_oldest(now_ms, age_ms());
     size_t bytes = 0;
     size_t step = 1;
     while (step > 0 && bytes < bytes_max) {
@@ -684,7 +690,7 @@ static void bigcache_stats(struct hak_stats *out) {
     hak_lock_give(&big.lock);
 }
 
-static bool is_in_bucket(const struct big_span *kept) {
+static bool is_in_bucket(const struct big_span *kept) HAK_REQUIRES(big.lock) {
     if (!kept->is_hashed) return kept == big.newest;
     const struct big_span *in = *bucket_of(kept->hash);
     while (in != NULL && in != kept)
@@ -692,7 +698,7 @@ static bool is_in_bucket(const struct big_span *kept) {
     return in == kept;
 }
 
-static bool check_kept(hak_report_fn report, void *arg) {
+static bool check_kept(hak_report_fn report, void *arg) HAK_REQUIRES(big.lock) {
     hak_lock_assert_held(&big.lock);
     size_t count = 0;
     size_t bytes = 0;
@@ -728,7 +734,7 @@ static void unmark(struct hak_span *span) {
     if (big_of(span)->is_kept) big_of(span)->is_kept = false;
 }
 
-static void bigcache_after_fork(bool in_disorder) {
+static void bigcache_after_fork(bool in_disorder) HAK_UNCHECKED {
     hak_lock_reset(&big.lock);
     if (!in_disorder) return;
     hak_big_table_after_fork(unmark);

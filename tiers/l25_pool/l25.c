@@ -67,7 +67,7 @@ static void set_count(uint32_t from, uint32_t to) {
 }
 
 /* At the end of a window of visits: split where many had to wait, merge after long quiet. */
-static void end_window(struct shard *shard) {
+static void end_window(struct shard *shard) HAK_REQUIRES(shard->lock) {
     uint32_t count = shard_count();
     if (shard->waits > HAK_L25_WINDOW / HAK_L25_SPLIT) {
         set_count(count, count * 2);
@@ -81,16 +81,14 @@ static void end_window(struct shard *shard) {
     shard->waits = 0;
 }
 
-static struct shard *enter(void) {
-    struct shard *shard = own_shard();
+static void enter(struct shard *shard) HAK_ACQUIRES(shard->lock) {
     bool waited = hak_lock_is_held(&shard->lock);
     hak_lock_take(&shard->lock);
     shard->waits += waited;
     if (++shard->visits >= HAK_L25_WINDOW) end_window(shard);
-    return shard;
 }
 
-static void count_kept(struct shard *shard, size_t bytes, bool is_more) {
+static void count_kept(struct shard *shard, size_t bytes, bool is_more) HAK_REQUIRES(shard->lock) {
     hak_lock_assert_held(&shard->lock);
     hak_assert(is_more || shard->kept_count > 0);
     hak_assert(is_more || shard->kept_bytes >= bytes);
@@ -99,7 +97,7 @@ static void count_kept(struct shard *shard, size_t bytes, bool is_more) {
     atomic_fetch_add_explicit(&hak_idle.l25, is_more ? bytes : -bytes, memory_order_relaxed);
 }
 
-static void count_live(struct shard *shard, int count, size_t bytes) {
+static void count_live(struct shard *shard, int count, size_t bytes) HAK_REQUIRES(shard->lock) {
     hak_lock_assert_held(&shard->lock);
     shard->live_count += count;
     shard->live_bytes += count * (int64_t)bytes;
@@ -112,7 +110,7 @@ static int l25_init(void) {
 }
 
 /* A kept span of `slabs`; NULL when there is none. */
-static struct l25_span *pop(struct shard *shard, size_t slabs) {
+static struct l25_span *pop(struct shard *shard, size_t slabs) HAK_REQUIRES(shard->lock) {
     struct l25_span *kept = shard->lists[slabs];
     hak_lock_assert_held(&shard->lock);
     hak_assert(slabs <= HAK_SPAN_SLABS_MAX);
@@ -129,7 +127,8 @@ static struct l25_span *pop(struct shard *shard, size_t slabs) {
 static void *l25_alloc(size_t size, size_t align, bool *zeroed) {
     size_t slabs = slabs_of(size);
     hak_assert(size > 0 && size <= HAK_BINNED_MAX);
-    struct shard *shard = enter();
+    struct shard *shard = own_shard();
+    enter(shard);
     struct l25_span *found = align <= HAK_SLAB_BYTES ? pop(shard, slabs) : NULL;
     size_t bytes = found != NULL ? found->span.bytes : slabs << HAK_SLAB_SHIFT;
     shard->hits += found != NULL;
@@ -164,7 +163,8 @@ static bool l25_free(void *block, struct hak_span *span) {
     hak_assert(hak_tagmap_span(block) == span);
     hak_tagmap_tag_first(span, 0);
     freed->freed_ms = hak_os_now_ms();
-    struct shard *shard = enter();
+    struct shard *shard = own_shard();
+    enter(shard);
     count_live(shard, -1, bytes);
     bool has_room = shard->kept_bytes + bytes <= HAK_L25_KEEP_BYTES / shard_count() &&
                     hak_idle_of(&hak_idle.l25) + bytes <= HAK_L25_KEEP_BYTES;
@@ -195,7 +195,8 @@ static void *l25_resize(void *block, size_t new_size, struct hak_span *span) {
     if (new_size <= hak_bins_size_max() || new_size > HAK_BINNED_MAX) return NULL;
     hak_tagmap_tag_first(span, 0); /* its bin's class may no longer be the span's */
     if (!hak_spans_resize(span, bytes)) return NULL;
-    struct shard *shard = enter();
+    struct shard *shard = own_shard();
+    enter(shard);
     shard->live_bytes += (int64_t)bytes - (int64_t)old_bytes;
     hak_lock_give(&shard->lock);
     return block;

@@ -42,13 +42,14 @@ struct group {
     struct superslab superslabs[GROUP_SIZE];
 };
 
-static struct {
+struct groups {
     struct hak_lock lock;
     struct group *first, *last;
     struct group *hint[HAK_SUPERSLAB_ORDERS]; /* no group before it has a run of this order */
     struct group *purged; /* where the next purge step looks; NULL: at the first */
     size_t mapped;
-} groups = {.lock = HAK_LOCK_INIT(HAK_RANK_SPANS)};
+};
+HAK_GUARDED_STATIC(struct groups, groups) = {.lock = HAK_LOCK_INIT(HAK_RANK_SPANS)};
 
 #define ALL_SLABS UINT32_MAX
 
@@ -83,7 +84,7 @@ static unsigned best_run(const struct superslab *ss, unsigned order) {
 }
 
 /* After a change of a superslab's free slabs. */
-static void note_runs(struct group *group, unsigned i) {
+static void note_runs(struct group *group, unsigned i) HAK_REQUIRES(groups.lock) {
     hak_lock_assert_held(&groups.lock);
     hak_assert(i < GROUP_SIZE);
     uint64_t bit = (uint64_t)1 << i;
@@ -107,7 +108,7 @@ static void count_idle(uint32_t slabs, bool is_more) {
 }
 
 /* The only two places where a slab changes between free and not free. */
-static void take_slabs(struct group *group, unsigned i, uint32_t mask) {
+static void take_slabs(struct group *group, unsigned i, uint32_t mask) HAK_REQUIRES(groups.lock) {
     struct superslab *ss = &group->superslabs[i];
     hak_assert(mask != 0);
     hak_assert((ss->free & mask) == mask);
@@ -118,14 +119,14 @@ static void take_slabs(struct group *group, unsigned i, uint32_t mask) {
 }
 
 /* Taken for a span, which may write them. */
-static void use_slabs(struct group *group, unsigned i, uint32_t mask) {
+static void use_slabs(struct group *group, unsigned i, uint32_t mask) HAK_REQUIRES(groups.lock) {
     take_slabs(group, i, mask);
     group->superslabs[i].dirty |= mask;
     group->superslabs[i].resident |= mask;
     hak_assert((group->superslabs[i].free & mask) == 0);
 }
 
-static void free_slabs(struct group *group, unsigned i, uint32_t mask) {
+static void free_slabs(struct group *group, unsigned i, uint32_t mask) HAK_REQUIRES(groups.lock) {
     struct superslab *ss = &group->superslabs[i];
     hak_assert(ss->base != NULL);
     hak_assert((ss->free & mask) == 0);
@@ -136,7 +137,7 @@ static void free_slabs(struct group *group, unsigned i, uint32_t mask) {
 }
 
 /* A group with room for another superslab; NULL when metadata is out. */
-static struct group *group_with_room(void) {
+static struct group *group_with_room(void) HAK_REQUIRES(groups.lock) {
     struct group *group = groups.first;
     while (group != NULL && ~group->mapped == 0)
         group = group->next;
@@ -154,7 +155,7 @@ static struct group *group_with_room(void) {
     return group;
 }
 
-static bool add_superslab(void) {
+static bool add_superslab(void) HAK_REQUIRES(groups.lock) {
     struct group *group = group_with_room();
     if (group == NULL) return false;
     char *base = hak_tagmap_map_window(HAK_SUPERSLAB_BYTES, HAK_SUPERSLAB_BYTES);
@@ -172,9 +173,9 @@ static bool add_superslab(void) {
     return true;
 }
 
-/* Under the lock: a superslab with a run of the order, of `group` at `*i`; NULL when there is none.
+/* A superslab with a run of the order, of `group` at `*i`; NULL when there is none.
  */
-static struct group *find(unsigned order, unsigned *i) {
+static struct group *find(unsigned order, unsigned *i) HAK_REQUIRES(groups.lock) {
     struct group *group = groups.hint[order];
     hak_lock_assert_held(&groups.lock);
     hak_assert(order < HAK_SUPERSLAB_ORDERS);
@@ -315,7 +316,7 @@ static bool give_back(const struct superslab *ss, uint32_t run, bool *zeroed) {
 
 /* Gives the longest run of these idle slabs back, not holding the lock meanwhile: while it is on
  * the way the run is nobody's. Returns its bytes. */
-static size_t purge_run(struct group *group, unsigned i, uint32_t slabs) {
+static size_t purge_run(struct group *group, unsigned i, uint32_t slabs) HAK_REQUIRES(groups.lock) {
     struct superslab *ss = &group->superslabs[i];
     uint32_t run = longest_run(slabs);
     bool zeroed = false;
@@ -335,7 +336,8 @@ static size_t purge_run(struct group *group, unsigned i, uint32_t slabs) {
 
 /* Free slabs that were given back have pages again where the kernel made a huge page of the
  * superslab: zeros, which nothing says. They are given back once more, but not often. */
-static void purge_again(struct group *group, unsigned i, uint64_t now_ms) {
+static void purge_again(struct group *group, unsigned i, uint64_t now_ms)
+    HAK_REQUIRES(groups.lock) {
     struct superslab *ss = &group->superslabs[i];
     uint32_t slabs = ss->free & ~ss->resident;
     bool is_due = hak_purge_is_due(now_ms, ss->asked_ms, hak_purge_policy.again_ms);
@@ -364,7 +366,7 @@ static bool is_unused(const struct group *group, unsigned i, uint64_t now_ms, ui
 
 /* Gives `count` wholly free superslabs back that lie side by side. Returns the bytes that had
  * pages. */
-static size_t unmap(struct group *group, unsigned i, unsigned count) {
+static size_t unmap(struct group *group, unsigned i, unsigned count) HAK_REQUIRES(groups.lock) {
     char *base = group->superslabs[i].base;
     size_t bytes = 0;
     hak_lock_assert_held(&groups.lock);
@@ -386,7 +388,8 @@ static size_t unmap(struct group *group, unsigned i, unsigned count) {
 }
 
 /* The wholly free superslab and those behind it that may go with it. */
-static size_t unmap_run(struct group *group, unsigned i, uint64_t now_ms, size_t bytes_max) {
+static size_t unmap_run(struct group *group, unsigned i, uint64_t now_ms, size_t bytes_max)
+    HAK_REQUIRES(groups.lock) {
     const char *end = group->superslabs[i].base + HAK_SUPERSLAB_BYTES;
     size_t most = bytes_max / HAK_SUPERSLAB_BYTES;
     size_t spare = groups.mapped - HAK_EMPTY_SUPERSLABS_KEPT;
@@ -402,7 +405,7 @@ static size_t unmap_run(struct group *group, unsigned i, uint64_t now_ms, size_t
     return unmap(group, i, count);
 }
 
-static size_t purge_all(size_t bytes_max) {
+static size_t purge_all(size_t bytes_max) HAK_REQUIRES(groups.lock) {
     uint64_t now_ms = hak_os_now_ms();
     size_t bytes = 0;
     for (struct group *group = groups.first; group != NULL; group = group->next) {
@@ -443,7 +446,7 @@ static uint32_t due_slabs(struct superslab *ss, uint64_t now_ms) {
 
 /* One step: looks at a few groups, from where the last step ended, for one superslab with something
  * due. */
-static size_t purge_some(size_t bytes_max) {
+static size_t purge_some(size_t bytes_max) HAK_REQUIRES(groups.lock) {
     if (hak_spans_idle() <= hak_purge_policy.keep_bytes) return 0;
     uint64_t now_ms = hak_os_now_ms();
     for (unsigned looks = 0; looks < HAK_PURGE_GROUPS; looks++) {
