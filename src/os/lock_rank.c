@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#define HELD_MAX 8u
+#define HELD_MAX 4u /* the uncached cache or a claim, a tier or the span source, two of meta */
 
 static HAK_TLS struct {
     const struct hak_lock *locks[HELD_MAX];

@@ -23,6 +23,7 @@ import headers
 import layers
 import style
 import symbols
+import thread_safety
 
 HERE = pathlib.Path(__file__).resolve().parent
 HEAD = "/* SPDX-License-Identifier: MIT */\n/* Some file: what it is, and for whom. */\n"
@@ -517,6 +518,50 @@ class Fastpath(Tree):
         self.assertIn("locked on the fast path", str(fastpath.straight_path(swapped, "free")))
         tail = self.library(malloc="return carve(n)", name="libtail.so")
         self.assertIn("before its ret", str(fastpath.straight_path(tail, "malloc")))
+
+
+class ThreadSafety(Tree):
+    """A miniature of the library's locks, with the real attributes."""
+
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("clang"):
+            self.skipTest("clang is missing")
+        attributes = (HERE.parents[1] / "src/base/attrs.h").read_text()
+        lock = (
+            '#include "src/base/attrs.h"\n'
+            'struct HAK_CAPABILITY("lock") hak_lock { int state; };\n'
+            "void take(struct hak_lock *lock) HAK_ACQUIRES(*lock);\n"
+            "void give(struct hak_lock *lock) HAK_RELEASES(*lock);\n"
+            "struct pool { struct hak_lock lock; int free; };\n"
+            "HAK_GUARDED_STATIC(struct pool, pool);\n"
+            "static void use(void) HAK_REQUIRES(pool.lock) { pool.free--; }\n"
+        )
+        self.passes(thread_safety.check, {"src/base/attrs.h": attributes, "src/lock.h": lock})
+
+    def plant(self, body, line, words):
+        text = '#include "src/lock.h"\n' + body + "\n"
+        self.names(thread_safety.check, "src/pool.c", text, line, words)
+
+    def test_a_lock_that_is_held_passes(self):
+        body = "void f(void) { take(&pool.lock); use(); pool.free = 1; give(&pool.lock); }\n"
+        self.passes(thread_safety.check, {"src/pool.c": '#include "src/lock.h"\n' + body})
+
+    def test_a_read_without_the_lock_is_named(self):
+        body = "void f(void) {\n    take(&pool.lock);\n    use();\n    give(&pool.lock);\n}\n"
+        self.plant(body + "int g(void) {\n    return pool.free;\n}", 8, "reading variable 'pool'")
+
+    def test_a_call_without_the_lock_is_named(self):
+        body = "void f(void) {\n    use();\n    take(&pool.lock);\n    give(&pool.lock);\n}"
+        self.plant(body, 3, "calling function 'use' requires holding")
+
+    def test_a_lock_that_is_not_released_is_named(self):
+        body = "void f(void) {\n    take(&pool.lock);\n    use();\n}"
+        self.plant(body, 5, "still held")
+
+    def test_a_lock_released_twice_is_named(self):
+        body = "void f(void) {\n    take(&pool.lock);\n    use();\n    give(&pool.lock);\n"
+        self.plant(body + "    give(&pool.lock);\n}", 6, "was not held")
 
 
 if __name__ == "__main__":
