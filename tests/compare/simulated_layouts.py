@@ -7,9 +7,8 @@ For test_layouts.py and test_layout_coverage.py. The seed decides all of it.
 import numpy as np
 import support  # noqa: F401 (import path)
 
-import layouts
-import stats
-from schedule import Schedule
+from compare.analyse import estimates, layouts
+from compare.measure.schedule import Schedule
 
 RESAMPLES = 399  # fewer than a report takes: see test_coverage.py
 LAYOUTS = 3
@@ -38,10 +37,10 @@ def experiment(seed, n, over, under, draw=normal):
 def estimate(seed, *settings):
     """With layouts, as summary.py makes it."""
     found = layouts.fit(*experiment(seed, *settings), LAYOUTS)
-    made = stats.median_ratio(list(found.aligned.values()), seed, RESAMPLES)
+    made = estimates.median_ratio(list(found.aligned.values()), seed, RESAMPLES)
     return layouts.widened(made, found)
 
 
 def by_blocks(seed, *settings):
     pairs, _ = experiment(seed, *settings)
-    return stats.median_ratio(list(pairs.values()), seed, RESAMPLES)
+    return estimates.median_ratio(list(pairs.values()), seed, RESAMPLES)

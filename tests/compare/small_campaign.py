@@ -7,17 +7,16 @@ HAK_BENCH_LAUNCH, HAK_BENCH_PROBE, HAK_BENCH_PAIRS, HAK_BENCH_LIB. The only peer
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import support
 
-import records
+from compare.records import runfile
 
 BLOCKS = 2
 ROW = "pairs 64 B"
-CAMPAIGN = [sys.executable, str(support.COMPARE / "campaign.py")]
+CAMPAIGN = [*support.COMMAND, "campaign"]
 PEERS = """
 [[allocator]]
 name = "glibc"
@@ -50,7 +49,7 @@ class SmallCampaign:
     def check_merged(self, test):
         """The merged folder has all blocks of both jobs, and a table."""
         self.call("merge", str(self.folder), "--out", str(self.result))
-        lines = records.read(self.result / "runs.jsonl")
+        lines = runfile.read(self.result / "runs.jsonl")
         validator = jsonschema.Draft202012Validator(support.schema())
         for line in lines:
             validator.validate(line)

@@ -9,10 +9,12 @@ import random
 import sys
 from pathlib import Path
 
-COMPARE = Path(__file__).resolve().parents[2] / "compare"
-sys.path.insert(0, str(COMPARE))
+ROOT = Path(__file__).resolve().parents[2]
+COMPARE = ROOT / "compare"
+COMMAND = [sys.executable, str(COMPARE)]
+sys.path.insert(0, str(ROOT))
 
-from plan import PLANS  # noqa: E402 (the path comes first)
+from compare.measure.stopping import PLANS  # noqa: E402 (the path comes first)
 
 LAUNCH = os.environ.get("HAK_BENCH_LAUNCH")
 PROBE = os.environ.get("HAK_BENCH_PROBE")

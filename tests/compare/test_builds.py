@@ -6,11 +6,9 @@ from unittest import mock
 
 import support  # noqa: F401 (import path)
 
-import arms
-import bench_ab
-import bench_ablate
-import builds
-from launch import CannotMeasure
+from compare.arms import allocators, builds
+from compare.commands import ab, ablate
+from compare.measure.launch import CannotMeasure
 
 
 def option(name, kind, value, section="user", **more):
@@ -36,17 +34,17 @@ class Ablation(unittest.TestCase):
         self.addCleanup(patch.stop)
 
     def test_each_choice_and_each_boolean_of_ours_is_varied(self):
-        self.assertEqual(list(bench_ablate.choices("build")), [
+        self.assertEqual(list(ablate.choices("build")), [
             ("refill", "simple"), ("mid", "none"), ("hardened", True)])
 
     def test_pairs_are_of_main_options_that_there_are(self):
         main = {"refill": "simple", "mid": "none", "gone": "x"}
-        pairs = [v for v in bench_ablate.variants("build", main) if len(v) == 2]
+        pairs = [v for v in ablate.variants("build", main) if len(v) == 2]
         self.assertEqual(pairs, [{"refill": "simple", "mid": "none"}])
 
     def test_a_value_that_the_build_refuses_is_missing_in_its_words(self):
         with mock.patch.object(builds, "with_options", side_effect=CannotMeasure("meson: not yet")):
-            arm = bench_ablate.built("build", {"hardened": True}, print)
+            arm = ablate.built("build", {"hardened": True}, print)
         self.assertEqual((arm.name, arm.missing), ("hardened=true", "meson: not yet"))
 
     def test_an_option_that_is_not_there_is_refused(self):
@@ -62,22 +60,22 @@ class Ablation(unittest.TestCase):
 
 class Sides(unittest.TestCase):
     def test_settings(self):
-        self.assertEqual(bench_ab.settings("a=1,b=x"), {"a": "1", "b": "x"})
-        self.assertEqual(bench_ab.settings(""), {})
+        self.assertEqual(ab.settings("a=1,b=x"), {"a": "1", "b": "x"})
+        self.assertEqual(ab.settings(""), {})
         with self.assertRaises(CannotMeasure):
-            bench_ab.settings("a")
+            ab.settings("a")
 
     def test_the_difference_names_what_only_one_side_has(self):
-        one = arms.Arm("a", "hakmem", options={"refill": "p0", "mid": "mf2"})
-        other = arms.Arm("b", "hakmem", options={"refill": "p0", "l25": "none"})
-        self.assertEqual(bench_ab.difference(one, other),
+        one = allocators.Arm("a", "hakmem", options={"refill": "p0", "mid": "mf2"})
+        other = allocators.Arm("b", "hakmem", options={"refill": "p0", "l25": "none"})
+        self.assertEqual(ab.difference(one, other),
                          {"mid": ["mf2", None], "l25": [None, "none"]})
 
     def test_revision_and_options_are_told_apart(self):
         said = []
         with mock.patch.object(builds, "of_revision", lambda *a: said.append(a) or "arm"):
             args = mock.Mock(build="build")
-            self.assertEqual(bench_ab.arm_of("HEAD~3+mid=none", "a", args, print), "arm")
+            self.assertEqual(ab.arm_of("HEAD~3+mid=none", "a", args, print), "arm")
         self.assertEqual(said[0][1:3], ("HEAD~3", {"mid": "none"}))
 
 

@@ -14,11 +14,12 @@ from unittest import mock
 import jsonschema
 import support
 
-import campaign
-import merging
-import records
+from compare.campaign import jobs, merging
+from compare.commands import campaign, run
+from compare.measure import session
+from compare.records import runfile
 
-# In place of bench_compare.py: it leaves a result folder, or fails as it is told.
+# In place of the sub-command run: it leaves a result folder, or fails as it is told.
 STAND_IN = """
 import json, pathlib, sys
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
@@ -57,23 +58,23 @@ class Planning(unittest.TestCase):
     def plan(self, *words):
         args, options = campaign.parse(["plan", "--out", str(self.out), *self.options, *words])
         with mock.patch("builtins.print"):
-            self.assertEqual(campaign.plan(args, options), 0)
-        return campaign.read_plan(self.out)
+            self.assertEqual(jobs.plan(args, options), 0)
+        return jobs.read_plan(self.out)
 
     def test_every_row_is_in_exactly_one_job(self):
         plan = self.plan("--jobs", "3")
         self.assertEqual(len(plan["jobs"]), 3)
         args = campaign.parse(["plan", "--out", "x", "--jobs", "1", *self.options])
-        bench = campaign.bench_compare.parse(args[1])
-        for row in campaign.session.chosen_rows(bench, self.out.parent)[0]:
-            hits = [k for k, job in enumerate(plan["jobs"]) if campaign.bench_compare.parse(
-                [*plan["command"][2:], *job["options"]]).only.search(row.name)]
+        bench = run.parse(args[1])
+        for row in session.chosen_rows(bench, self.out.parent)[0]:
+            hits = [k for k, job in enumerate(plan["jobs"]) if run.parse(
+                [*plan["command"][3:], *job["options"]]).only.search(row.name)]
             self.assertEqual(len(hits), 1, row.name)
 
     def test_jobs_differ_in_their_seed_and_the_plan_decides_it(self):
         seeds = [job["options"][-1] for job in self.plan("--jobs", "3")["jobs"]]
         self.assertEqual(len(set(seeds)), 3)
-        self.assertEqual(seeds[2], str(campaign.seed_of(5, 2)))
+        self.assertEqual(seeds[2], str(jobs.seed_of(5, 2)))
 
     def test_blocks_are_shared_out(self):
         plan = self.plan("--jobs", "3", "--split", "blocks", "--blocks", "11")
@@ -81,13 +82,13 @@ class Planning(unittest.TestCase):
 
     def test_refuses_more_jobs_than_there_is_work(self):
         for words in (["--jobs", "99"], ["--jobs", "3", "--split", "blocks", "--blocks", "2"]):
-            with self.assertRaises(campaign.Refused):
+            with self.assertRaises(jobs.Refused):
                 self.plan(*words)
             self.assertFalse(self.out.exists())
 
     def test_a_second_plan_does_not_overwrite_the_first(self):
         self.plan("--jobs", "2")
-        with self.assertRaisesRegex(campaign.Refused, "has a plan already"):
+        with self.assertRaisesRegex(jobs.Refused, "has a plan already"):
             self.plan("--jobs", "1")
 
     def test_jobs_take_about_equally_long(self):
@@ -95,7 +96,7 @@ class Planning(unittest.TestCase):
         rng = random.Random(seed)
         names = [f"row {k}" for k in range(40)]
         seconds = {name: rng.expovariate(1) for name in names[:36]}
-        parts = campaign.balanced(names, seconds, 4)
+        parts = jobs.balanced(names, seconds, 4)
         self.assertEqual(sorted(sum(parts, [])), sorted(names), f"seed {seed}")
         totals = [sum(seconds.get(n, 0.7) for n in part) for part in parts]
         self.assertLess(max(totals), 4 / 3 * sum(totals) / 4, f"seed {seed}")
@@ -103,11 +104,11 @@ class Planning(unittest.TestCase):
     def test_durations_come_from_an_earlier_result(self):
         line = support.run_line(0, 0, "a", "glibc", {"wall_s": 2.0, "hwm_kib": 1})
         failed = support.run_line(0, 1, "a", "fast", {"wall_s": 20}, reason="timeout")
-        writer = records.Journal(Path(self.out.parent) / "runs.jsonl")
+        writer = runfile.Journal(Path(self.out.parent) / "runs.jsonl")
         for x in (line, failed):
             writer.write(x)
         writer.close()
-        self.assertEqual(campaign.durations(self.out.parent), {"a": 2.0})
+        self.assertEqual(jobs.durations(self.out.parent), {"a": 2.0})
 
 
 class Running(unittest.TestCase):
@@ -118,14 +119,14 @@ class Running(unittest.TestCase):
         self.status = self.folder / "status"
         (self.folder / "bench.py").write_text(STAND_IN)
         command = [sys.executable, str(self.folder / "bench.py"), str(self.status)]
-        campaign.write_json(self.folder / "plan.json", {
+        jobs.write_json(self.folder / "plan.json", {
             "split": "rows", "seed": 1, "command": command, "secret": "s",
             "jobs": [{"options": ["--only", "a b"]}, {"options": ["--only", "c"]}]})
 
     def run_job(self, number, status=0):
         self.status.write_text(str(status))
         done = subprocess.run(
-            [sys.executable, support.COMPARE / "campaign.py", "run", self.folder, str(number)],
+            [*support.COMMAND, "campaign", "run", self.folder, str(number)],
             capture_output=True, text=True, check=False)
         self.said = done.stdout + done.stderr
         return done.returncode
@@ -144,18 +145,18 @@ class Running(unittest.TestCase):
         for status in (75, 130, 2):
             self.assertEqual(self.run_job(0, status), status, self.said)
             self.assertIn(f"not finished: status {status}", self.said)
-        self.assertEqual(campaign.open_jobs(self.folder, campaign.read_plan(self.folder)), [0, 1])
+        self.assertEqual(jobs.open_jobs(self.folder, jobs.read_plan(self.folder)), [0, 1])
         self.assertEqual(self.run_job(0), 0)
         self.assertEqual(self.calls(0), "4")
 
     def test_an_arm_that_failed_is_a_result(self):
         self.assertEqual(self.run_job(0, 1), 0)
-        self.assertEqual(campaign.outcome_of(self.folder, 0)["status"], 1)
+        self.assertEqual(jobs.outcome_of(self.folder, 0)["status"], 1)
 
     def test_a_harness_that_broke_is_no_result(self):
         self.assertEqual(self.run_job(0, 99), 2, self.said)
         self.assertIn("it left no table", self.said)
-        self.assertIsNone(campaign.outcome_of(self.folder, 0))
+        self.assertIsNone(jobs.outcome_of(self.folder, 0))
 
     def test_there_is_no_job_behind_the_last(self):
         self.assertEqual(self.run_job(2), 2, self.said)
@@ -165,15 +166,15 @@ class Running(unittest.TestCase):
         self.run_job(0)
         args, options = campaign.parse(["slurm", str(self.folder), "--partition=all"])
         with mock.patch("builtins.print") as said:
-            campaign.slurm(args, options)
+            jobs.slurm(args, options)
         self.assertRegex(said.call_args[0][0], r"^sbatch --partition=all \S+/array\.sh$")
         self.assertIn("--array=1\n", (self.folder / "array.sh").read_text())
 
     def test_nothing_is_merged_before_all_jobs_are_finished(self):
         self.run_job(0)
         args, _ = campaign.parse(["merge", str(self.folder), "--out", str(self.folder / "m")])
-        with self.assertRaisesRegex(campaign.Refused, "not finished: job 1"):
-            campaign.merge(args)
+        with self.assertRaisesRegex(jobs.Refused, "not finished: job 1"):
+            jobs.merge(args)
 
 
 class Merging(unittest.TestCase):

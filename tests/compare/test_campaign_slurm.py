@@ -9,7 +9,7 @@ from pathlib import Path
 import cluster
 from small_campaign import SmallCampaign
 
-import campaign
+from compare.campaign import jobs
 
 
 class Slurm(unittest.TestCase):
@@ -21,8 +21,8 @@ class Slurm(unittest.TestCase):
                 small.call(*words, env=small.env | slurm.env)
             except AssertionError as failure:
                 self.fail(f"{failure}\n{slurm.words()}")
-            plan = campaign.read_plan(small.folder)
-            self.assertEqual(campaign.open_jobs(small.folder, plan), [])
+            plan = jobs.read_plan(small.folder)
+            self.assertEqual(jobs.open_jobs(small.folder, plan), [])
             self.assertEqual(len(list(Path(small.folder).glob("slurm-?.out"))), 2)
             small.check_merged(self)
             self.assertIn("all jobs are finished", small.call(*words))

@@ -11,15 +11,15 @@ from pathlib import Path
 import jsonschema
 import support
 
-import arms
-import proof
-import records
-import report
-from launch import Launcher
-from progress import Progress
-from runner import Runner
-from summary import Summary
-from workloads import Row, Workload
+from compare.analyse.summary import Summary
+from compare.arms import allocators
+from compare.measure import proof
+from compare.measure.launch import Launcher
+from compare.measure.progress import Progress
+from compare.measure.runner import Runner
+from compare.records import runfile
+from compare.report import caption, render, tables
+from compare.workloads.workload import Row, Workload
 
 # Under the arm `odd` (a second name of libc) a program may misbehave: at once, or only when it is
 # not being proved.
@@ -37,12 +37,12 @@ class Cells(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.scratch = Path(folder.name)
-        self.libc = arms.loader_cache()["libc.so.6"]
+        self.libc = allocators.loader_cache()["libc.so.6"]
         os.symlink(self.libc, self.scratch / "libodd.so")
         shutil.copy(support.PROBE, self.scratch / "libidle.so")
 
     def arm(self, name, kind, file):
-        return arms.arm_of_file(name, kind, str(file), lambda _: "1")
+        return allocators.arm_of_file(name, kind, str(file), lambda _: "1")
 
     def compare(self, rows, blocks=2):
         """The summary of a session of these rows under glibc, `odd` and `idle`."""
@@ -51,7 +51,7 @@ class Cells(unittest.TestCase):
             self.arm("odd", "system", self.scratch / "libodd.so"),
             self.arm("idle", "peer", self.scratch / "libidle.so"),
         ]
-        journal = records.Journal(self.scratch / "runs.jsonl")
+        journal = runfile.Journal(self.scratch / "runs.jsonl")
         session = support.made_up_session(blocks=0)[0]
         session["plan"]["null_of"] = None
         session |= {"arms": [a.record() for a in present] + [support.arm_line("x", "peer", "no")],
@@ -62,7 +62,7 @@ class Cells(unittest.TestCase):
         runner.prove_all()
         runner.measure_all()
         journal.close()
-        lines = records.read(self.scratch / "runs.jsonl")
+        lines = runfile.read(self.scratch / "runs.jsonl")
         validator = jsonschema.Draft202012Validator(support.schema())
         for line in lines:
             validator.validate(line)
@@ -95,8 +95,8 @@ class Cells(unittest.TestCase):
             self.assertEqual(summary.time.cells[row.name, "idle"].words, "not served")
             self.assertEqual(summary.time.cells[row.name, "x"].words, "missing")
         self.assertEqual(summary.time.cells["well", "odd"].estimate.n, 2)
-        text = report.terminal(summary, 200)
-        report.write(self.scratch)
+        text = tables.terminal(summary, 200)
+        render.write(self.scratch)
         texts = [text] + [(self.scratch / name).read_text() for name in (
             "summary.md", "summary.csv", "tables.tex", "report.html")]
         for word in [*filter(None, words.values()), "not served", "missing"]:
@@ -126,12 +126,12 @@ class Cells(unittest.TestCase):
         summary = self.compare([row, silent])
         self.assertEqual(summary.memory.cells["rest", "glibc"].spread.median, 77)
         self.assertEqual(summary.memory.cells["silent", "glibc"].words, "no result")
-        self.assertIn("; rest: rss_9ms_kib", " ".join(report.caption(summary)))
+        self.assertIn("; rest: rss_9ms_kib", " ".join(caption.caption(summary)))
 
 
 class Proof(unittest.TestCase):
     def setUp(self):
-        self.arm = arms.Arm("mine", "hakmem", "/lib/libmine.so")
+        self.arm = allocators.Arm("mine", "hakmem", "/lib/libmine.so")
         self.process = dict.fromkeys(proof.CALLS, "libmine.so")
         self.process |= dict.fromkeys(proof.HOLDINGS, 0) | {"exe": "/bin/true"}
 

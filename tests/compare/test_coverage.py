@@ -8,7 +8,7 @@ import numpy as np
 import support  # noqa: F401 (import path)
 from scipy import stats as distributions
 
-import stats
+from compare.analyse import estimates
 
 EXPERIMENTS = 2000
 # Fewer resamples than a report takes: the ends get noisier, not narrower, and the test quicker.
@@ -26,7 +26,7 @@ def coverage(draw, n, truth=0.0, trials=EXPERIMENTS):
     hits = 0
     for seed in range(trials):
         d = truth + draw(np.random.default_rng([seed, n]), n)
-        estimate = stats.median_ratio(d, seed, RESAMPLES)
+        estimate = estimates.median_ratio(d, seed, RESAMPLES)
         hits += estimate.low <= math.exp(truth) <= estimate.high
     return hits / trials
 
@@ -69,9 +69,9 @@ class Coverage(unittest.TestCase):
         together, single = 0, 0
         for seed in range(300):
             d = resembling(np.random.default_rng(seed), 20)
-            low, high = stats.log_interval(d, seed, RESAMPLES)
+            low, high = estimates.log_interval(d, seed, RESAMPLES)
             together += low <= 0 <= high
-            low, high = stats.bca_interval(d, np.random.default_rng(seed), RESAMPLES)
+            low, high = estimates.bca_interval(d, np.random.default_rng(seed), RESAMPLES)
             single += low <= 0 <= high
         self.assertGreater(together, single + 10)
 

@@ -7,8 +7,7 @@ import unittest
 import numpy as np
 import support  # noqa: F401 (import path)
 
-import decisions
-import stats
+from compare.analyse import decisions, estimates
 
 
 def judged(row, verdict, log_ratios, delta=0.01):
@@ -30,7 +29,7 @@ class Holm(unittest.TestCase):
             rng = np.random.default_rng(seed)
             cells = [judged(str(k), "slower", rng.normal(math.log1p(0.01), 0.02, 15))
                      for k in range(20)]  # at the edge of delta, and each told a difference
-            red += any(stats.is_decided(claim.verdict) for claim in decisions.gate(cells))
+            red += any(estimates.is_decided(claim.verdict) for claim in decisions.gate(cells))
         self.assertLess(red / 300, 0.05)
 
     def test_a_gate_upholds_what_is_clear_and_drops_what_one_cell_among_many_shows(self):
@@ -64,7 +63,7 @@ class SmallestEffect(unittest.TestCase):
         found = 0
         for seed in range(400):
             d = np.random.default_rng(seed).normal(math.log(smallest), 0.02, 15)
-            found += stats.median_ratio(d, seed, 599).low > 1.01
+            found += estimates.median_ratio(d, seed, 599).low > 1.01
         self.assertGreater(found / 400, 0.70)
         self.assertLess(found / 400, 0.88)
 

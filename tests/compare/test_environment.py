@@ -11,7 +11,7 @@ from unittest import mock
 import jsonschema
 import support
 
-import environment
+from compare.measure import environment
 
 COMMAND_LINE = ("BOOT_IMAGE=/boot/vmlinuz root=UUID=1234-abcd ip=10.0.0.7::host9 quiet nosmt "
                 "mitigations=off isolcpus=1-3 transparent_hugepage=never hugepages=64 "

@@ -11,12 +11,10 @@ from pathlib import Path
 import jsonschema
 import support
 
-import export
-import mimalloc_bench
-import records
-import report
-import text
-from summary import Summary
+from compare.analyse.summary import Summary
+from compare.commands import report
+from compare.records import mimalloc_bench, runfile
+from compare.report import export, render, tables
 
 BENCHRES = """# a comment
 # test alloc time rss user sys page-faults page-reclaims
@@ -45,11 +43,11 @@ class Imported(unittest.TestCase):
 
     def test_repetitions_become_blocks_and_tables(self):
         mimalloc_bench.convert(self.file, self.folder / "out")
-        lines = records.read(self.folder / "out" / "runs.jsonl")
+        lines = runfile.read(self.folder / "out" / "runs.jsonl")
         validator = jsonschema.Draft202012Validator(support.schema())
         for line in lines:
             validator.validate(line)
-        summary = report.write(self.folder / "out")
+        summary = render.write(self.folder / "out")
         self.assertEqual((summary.base, summary.blocks), ("sys", 7))
         self.assertAlmostEqual(summary.time.cells["one", "fast"].estimate.ratio, 0.5)
         self.assertAlmostEqual(summary.memory.cells["one", "fast"].estimate.ratio, 2)
@@ -59,8 +57,8 @@ class Imported(unittest.TestCase):
 
     def test_the_caption_claims_nothing_that_the_file_does_not_say(self):
         mimalloc_bench.convert(self.file, self.folder / "out", "fast")
-        lines = records.read(self.folder / "out" / "runs.jsonl")
-        made = text.markdown(Summary(lines))
+        lines = runfile.read(self.folder / "out" / "runs.jsonl")
+        made = tables.markdown(Summary(lines))
         self.assertIn("imported from mimalloc-bench", made)
         self.assertIn("There was no null arm", made)
         for claim in ("fresh process", "pinned", "VmHWM", "were noisy"):

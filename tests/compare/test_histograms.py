@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import support
 
-import histograms
+from compare.analyse import histograms
 
 SEED = 5
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import jsonschema
 import support
 
-import arms
-import bench_insn
-import insn
-from launch import Launcher, Shot
-from workloads import Workload
+from compare.arms import allocators
+from compare.commands import insn
+from compare.measure import instructions
+from compare.measure.launch import Launcher, Shot
+from compare.workloads.workload import Workload
 
 PAIRS = os.environ.get("HAK_BENCH_PAIRS")
 RANDOM_MIXED = os.environ.get("HAK_BENCH_RANDOM_MIXED")
@@ -68,7 +68,7 @@ class Reading(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "callgrind.out"
             path.write_text(text)
-            return insn.costs_by_object(path)
+            return instructions.costs_by_object(path)
 
     def test_own_cost_goes_to_the_object_and_calls_count_once(self):
         self.assertEqual(self.costs(OUTPUT),
@@ -79,26 +79,26 @@ class Reading(unittest.TestCase):
             self.costs(OUTPUT.replace("totals: 111", "totals: 112"))
 
     def test_work_is_shortened_but_not_to_nothing(self):
-        self.assertEqual(insn.shorter(("60000", "64")), ("3000", "64"))
-        self.assertEqual(insn.shorter(("5000", "64")), ("1000", "64"))
-        self.assertEqual(insn.shorter(("12", "64")), ("12", "64"))
-        with self.assertRaises(insn.NotCounted):
-            insn.shorter(("--count", "60000"))
+        self.assertEqual(instructions.shorter(("60000", "64")), ("3000", "64"))
+        self.assertEqual(instructions.shorter(("5000", "64")), ("1000", "64"))
+        self.assertEqual(instructions.shorter(("12", "64")), ("12", "64"))
+        with self.assertRaises(instructions.NotCounted):
+            instructions.shorter(("--count", "60000"))
 
     def test_rows_that_are_not_for_counting_say_why(self):
         for fields, more in (({"threads": 2}, ()), ({}, ("--seconds", "1"))):
-            with self.assertRaises(insn.NotCounted) as raised:
-                insn.args_of(workload("row", "x", "100", *more, **fields))
-            self.assertTrue(insn.is_left_out(str(raised.exception)))
+            with self.assertRaises(instructions.NotCounted) as raised:
+                instructions.args_of(workload("row", "x", "100", *more, **fields))
+            self.assertTrue(instructions.is_left_out(str(raised.exception)))
         given = workload("row", "x", "100", insn_args=("7", "--touch", "1"))
-        self.assertEqual(insn.args_of(given), ("7", "--touch", "1", "--json"))
+        self.assertEqual(instructions.args_of(given), ("7", "--touch", "1", "--json"))
 
     def test_the_table_shows_reasons_and_leaves_out_rows_nobody_counted(self):
         base = {"rec": "insn", "arm": "a", "ops": 2, "instructions": 9, "per_op": 4.5,
                 "allocator_per_op": 3.25, "reason": None}
-        table = insn.insn_table([
+        table = instructions.insn_table([
             base | {"workload": "one"}, base | {"workload": "one", "arm": "b", "reason": "exit 3"},
-            base | {"workload": "two", "reason": insn.NO_WORK}])
+            base | {"workload": "two", "reason": instructions.NO_WORK}])
         self.assertIn("| one | 3.2 / 4.5 | exit 3 |", table)
         self.assertNotIn("two", table)
 
@@ -106,7 +106,7 @@ class Reading(unittest.TestCase):
 class Gate(unittest.TestCase):
     def verdict(self, now, reason=None):
         record = {"allocator_per_op": now, "reason": reason}
-        return bench_insn.verdict({"name": "row", "per_op": 100.0}, record)[1]
+        return insn.verdict({"name": "row", "per_op": 100.0}, record)[1]
 
     def test_more_than_the_slack_exceeds(self):
         self.assertTrue(self.verdict(100.4))
@@ -121,7 +121,7 @@ class Gate(unittest.TestCase):
         self.assertTrue(all(row["per_op"] > 0 for row in gate["row"]))
 
 
-@unittest.skipUnless(Path(insn.VALGRIND).exists(), "valgrind is not installed")
+@unittest.skipUnless(Path(instructions.VALGRIND).exists(), "valgrind is not installed")
 class Counting(unittest.TestCase):
     ROWS = (("pairs", PAIRS, "20000", "64"), ("mixed", RANDOM_MIXED, "20000", "1000", "16", "512"))
 
@@ -132,13 +132,13 @@ class Counting(unittest.TestCase):
         self.validator = jsonschema.Draft202012Validator(support.schema())
 
     def count(self, row, arm):
-        record = insn.measure(row, arm, Shot(self.launcher, (arm.path,)))
+        record = instructions.measure(row, arm, Shot(self.launcher, (arm.path,)))
         self.validator.validate(support.head(rec="insn", **record))
         return record
 
     def arms(self):
-        return (arms.Arm("glibc", "system", arms.loader_cache()["libc.so.6"]),
-                arms.Arm("hakmem", "hakmem", LIBRARY))
+        return (allocators.Arm("glibc", "system", allocators.loader_cache()["libc.so.6"]),
+                allocators.Arm("hakmem", "hakmem", LIBRARY))
 
     def test_counts_repeat(self):
         for name, *argv in self.ROWS:
@@ -152,7 +152,7 @@ class Counting(unittest.TestCase):
                     for field in ("per_op", "allocator_per_op"):
                         self.assertGreater(first[field], 5)
                         change = abs(first[field] / second[field] - 1)
-                        self.assertLess(change, insn.TOLERANCE)
+                        self.assertLess(change, instructions.TOLERANCE)
 
     def test_only_the_timed_part_counts(self):
         """The checks and the warm-up around it would double what a pair takes."""

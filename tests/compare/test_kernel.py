@@ -12,20 +12,19 @@ from unittest import mock
 import jsonschema
 import support
 
-import arms
-import grids
-import kernel
-import records
-import text
-from launch import Launcher, Shot
-from plan import PLANS
-from progress import Progress
-from runner import Runner
-from summary import Summary
-from workloads import Row, Workload
+from compare.analyse.summary import Summary
+from compare.arms import allocators
+from compare.measure import kernel
+from compare.measure.launch import Launcher, Shot
+from compare.measure.progress import Progress
+from compare.measure.runner import Runner
+from compare.measure.stopping import PLANS
+from compare.records import runfile
+from compare.report import grids, tables
+from compare.workloads.workload import Row, Workload
 
 PAIRS = os.environ["HAK_BENCH_PAIRS"]
-LIBC = arms.loader_cache()["libc.so.6"]
+LIBC = allocators.loader_cache()["libc.so.6"]
 ANONYMOUS = "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0"
 FLAGS = "MAP_PRIVATE|MAP_ANONYMOUS"
 
@@ -130,7 +129,7 @@ class Runs(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.shot = Shot(Launcher(support.LAUNCH, folder.name), (LIBC,))
-        self.arm = arms.Arm("glibc", "system", LIBC)
+        self.arm = allocators.Arm("glibc", "system", LIBC)
 
     def measure(self, row):
         record = kernel.measure(row, self.arm, self.shot, self.program)
@@ -178,9 +177,9 @@ class Phase(unittest.TestCase):
 
     def runner(self):
         row = Row("sleep", ("/bin/true",), 10)
-        journal = records.Journal(self.folder / "runs.jsonl")
-        present = [arms.Arm("glibc", "system", LIBC), arms.Arm("null", "null", LIBC),
-                   arms.Arm("other", "peer", LIBC)]
+        journal = runfile.Journal(self.folder / "runs.jsonl")
+        present = [allocators.Arm("glibc", "system", LIBC), allocators.Arm("null", "null", LIBC),
+                   allocators.Arm("other", "peer", LIBC)]
         return Runner(Launcher(support.LAUNCH, self.folder),
                       {"probe": support.PROBE, "ledger": ""},
                       [row, dataclasses.replace(row, name="absolute", memory="absolute")], present,
@@ -201,7 +200,7 @@ class Phase(unittest.TestCase):
         runner.journal.close()
         self.runner().count_calls()
         self.runner().count_calls()
-        lines = records.read(self.folder / "runs.jsonl")
+        lines = runfile.read(self.folder / "runs.jsonl")
         self.assertEqual([(r["rec"], r["workload"], r["arm"]) for r in lines],
                          [("kernel", "sleep", "glibc"), ("kernel", "sleep", "other")])
 
@@ -209,9 +208,9 @@ class Phase(unittest.TestCase):
         runner = self.runner()
         with mock.patch.object(kernel.shutil, "which", lambda *_, **__: None):
             runner.count_calls()
-        lines = records.read(self.folder / "runs.jsonl")
+        lines = runfile.read(self.folder / "runs.jsonl")
         jsonschema.Draft202012Validator(support.schema()).validate(lines[0])
-        made = text.markdown(Summary([*support.made_up_session(), *lines]))
+        made = tables.markdown(Summary([*support.made_up_session(), *lines]))
         self.assertIn("calls of the kernel: skipped, needs strace", made)
 
 
@@ -227,7 +226,7 @@ class Report(unittest.TestCase):
         self.assertNotIn("kernel", {grid.key for grid in without})
 
     def test_every_number_is_in_the_csv(self):
-        made = text.comma_separated(Summary(support.full_session()))
+        made = tables.comma_separated(Summary(support.full_session()))
         for line in ("kernel_calls,real,,fast,1,12345,", "kernel_purge_b,real,B,glibc,1,524288,"):
             self.assertIn("\n" + line, made)
 
@@ -236,7 +235,7 @@ class Report(unittest.TestCase):
         records_.append(support.kernel_line("short", "fast") | {"reason": "timeout", "metric": {}})
         summary = Summary(records_)
         self.assertIsNone(summary.time.cells["short", "fast"].words)
-        self.assertIn("timeout", text.markdown(summary))
+        self.assertIn("timeout", tables.markdown(summary))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ import numpy as np
 import support  # noqa: F401 (import path)
 from simulated_layouts import LAYOUTS, NOISE, by_blocks, estimate, experiment, heavy_tailed, normal
 
-import layouts
-import stats
+from compare.analyse import estimates, layouts
 
 EXPERIMENTS = 2000
 
@@ -50,7 +49,7 @@ class Coverage(unittest.TestCase):
             sides = [rng.normal(0, 0.005, LAYOUTS) for _ in range(2)]
             fits = [layouts.fit(*experiment(1000 * seed + row, 12, *sides), LAYOUTS)
                     for row in range(4)]
-            made = stats.geometric_mean_ratio([one.aligned for one in fits], seed, 199)
+            made = estimates.geometric_mean_ratio([one.aligned for one in fits], seed, 199)
             made = layouts.widened(made, layouts.mean(fits))
             hits += made.low <= 1 <= made.high
         self.assertGreaterEqual(hits / trials, 0.92)

@@ -9,17 +9,17 @@ import numpy as np
 import support
 from simulated_layouts import LAYOUTS, by_blocks, estimate, experiment
 
-import layouts
-import stats
-import text
-from plan import RowNoise
-from schedule import Schedule
-from summary import Summary
+from compare.analyse import estimates, layouts
+from compare.analyse.summary import Summary
+from compare.measure.schedule import Schedule
+from compare.measure.stopping import RowNoise
+from compare.report import tables
 
 
 class OneSlowLayout(unittest.TestCase):
     def words(self, made, *settings):
-        return [stats.verdict(made(seed, *settings), stats.LEAST_DELTA) for seed in range(100)]
+        return [estimates.verdict(made(seed, *settings), estimates.LEAST_DELTA)
+                for seed in range(100)]
 
     def test_of_three_percent_with_a_mean_of_nothing_is_no_difference(self):
         slow = np.array([-0.01, 0.02, -0.01])
@@ -43,7 +43,7 @@ class Fit(unittest.TestCase):
         np.testing.assert_allclose(found.arm, over, atol=1e-12)
         np.testing.assert_allclose(found.base, under, atol=1e-12)
         np.testing.assert_allclose(list(found.aligned.values()), 0.1, atol=1e-12)
-        by_arm, by_base = layouts.by_layout(stats.Estimate(2.0, 1.9, 2.1, 13), found)
+        by_arm, by_base = layouts.by_layout(estimates.Estimate(2.0, 1.9, 2.1, 13), found)
         self.assertAlmostEqual(by_arm[1], 2 * math.exp(-0.03))
         self.assertAlmostEqual(by_base[1], 2 * math.exp(-0.04))
 
@@ -56,8 +56,8 @@ class Fit(unittest.TestCase):
     def test_of_equal_values_gives_no_nan(self):
         pairs, builds = experiment(1, 12, np.zeros(3), np.zeros(3), lambda _, n: np.zeros(n))
         found = layouts.fit(pairs, builds, LAYOUTS)
-        self.assertEqual(layouts.row_ratio(pairs, found, 1), stats.Estimate(1, 1, 1, 12))
-        self.assertEqual(layouts.p_beyond(stats.Estimate(1, 1, 1, 12), found, 0.01), 0)
+        self.assertEqual(layouts.row_ratio(pairs, found, 1), estimates.Estimate(1, 1, 1, 12))
+        self.assertEqual(layouts.p_beyond(estimates.Estimate(1, 1, 1, 12), found, 0.01), 0)
 
     def test_what_layouts_differ_in_does_not_ask_for_more_blocks(self):
         def noise(count):
@@ -133,7 +133,7 @@ class Told(unittest.TestCase):
         mean, _ = summary.time.means["geometric mean", "b"]
         self.assertGreater(mean.half_width(), 0.02)
         self.assertEqual(summary.memory.cells["one", "b"].verdict, "equivalent")
-        said = text.markdown(summary)
+        said = tables.markdown(summary)
         self.assertRegex(said, r"\| one \| b, time \|.*\| 0.99 1.02 0.99 \| 1.00 1.00 1.00 \|")
         self.assertIn("Each build was linked 3 times", said)
 
@@ -145,22 +145,22 @@ class Told(unittest.TestCase):
     def test_too_few_blocks_for_three_layouts_carry_no_interval(self):
         summary = Summary(session((0, 0, 0), 4))
         self.assertTrue(math.isnan(summary.time.cells["one", "b"].estimate.low))
-        self.assertIn("too few blocks", text.markdown(summary))
+        self.assertIn("too few blocks", tables.markdown(summary))
 
     def test_a_small_claim_of_one_layout_is_owned_up_to(self):
-        said = text.markdown(Summary(session((0.02,), count=1)))
+        said = tables.markdown(Summary(session((0.02,), count=1)))
         self.assertIn("of one layout of a build", said)
         self.assertNotIn("By layout", said)
         lines = session((0.3,), count=1)
         for line in lines[1:]:
             if line["rec"] == "run" and line["arm"] == "b":
                 line["metric"]["hwm_kib"] = 9000
-        self.assertNotIn("of one layout", text.markdown(Summary(lines)))
+        self.assertNotIn("of one layout", tables.markdown(Summary(lines)))
 
     def test_a_session_that_recorded_no_layouts_claims_nothing_of_them(self):
         lines = session((0.02,), count=1)
         del lines[0]["plan"]["layouts"]
-        self.assertNotIn("layout", text.markdown(Summary(lines)))
+        self.assertNotIn("layout", tables.markdown(Summary(lines)))
 
 
 if __name__ == "__main__":

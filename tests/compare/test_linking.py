@@ -11,15 +11,14 @@ from unittest import mock
 
 import support
 
-import arms
-import bench_ab
-import linking
-import records
-import session
-from launch import CannotMeasure, Launcher
-from progress import Progress
-from runner import Runner
-from workloads import Row
+from compare.arms import allocators, linking
+from compare.commands import ab
+from compare.measure import session
+from compare.measure.launch import CannotMeasure, Launcher
+from compare.measure.progress import Progress
+from compare.measure.runner import Runner
+from compare.records import runfile
+from compare.workloads.workload import Row
 
 COMMANDS = [
     "cc -c -o a.o a.c", "rm -f one.a && ar csrDT one.a a.o b.o",
@@ -47,7 +46,8 @@ class Commands(unittest.TestCase):
                 mock.patch.object(linking, "link", copied):
             lib = Path(scratch, "lib.so")
             lib.write_bytes(b"same")
-            arm = arms.Arm("a", "hakmem", str(lib), arms.sha256_of(lib), built=("b", "t"))
+            arm = allocators.Arm("a", "hakmem", str(lib), allocators.sha256_of(lib),
+                                 built=("b", "t"))
             with self.assertRaisesRegex(CannotMeasure, "every order"):
                 linking.layouts(arm, 2, 1, scratch)
 
@@ -61,13 +61,13 @@ class Built(unittest.TestCase):
         self.folder = Path(folder.name)
         self.lib = Path(os.environ["HAK_BENCH_LIB"])
         build = self.lib.parents[1]
-        made = arms.arm_of_file("a", "hakmem", str(self.lib), arms.build_info)
+        made = allocators.arm_of_file("a", "hakmem", str(self.lib), allocators.build_info)
         self.arm = replace(made, built=(build, str(self.lib.relative_to(build))))
 
     def with_layouts(self, seed, name="scratch"):
         scratch = self.folder / name
         scratch.mkdir()
-        listed = [self.arm, arms.twin(self.arm, "null", "null", scratch)]
+        listed = [self.arm, allocators.twin(self.arm, "null", "null", scratch)]
         return linking.with_layouts(listed, "a", 2, seed, scratch, lambda _: None)
 
     def test_in_its_own_order_it_comes_out_as_it_is(self):
@@ -79,13 +79,13 @@ class Built(unittest.TestCase):
         digests = [layout.sha256 for layout in one.layouts]
         self.assertEqual(len(set(digests)), 2)
         self.assertEqual(digests[0], self.arm.sha256)
-        self.assertEqual([arms.sha256_of(layout.path) for layout in null.layouts], digests)
+        self.assertEqual([allocators.sha256_of(layout.path) for layout in null.layouts], digests)
         self.assertEqual(one.record()["layouts"], digests)
         again, _ = self.with_layouts(5, "again")
         self.assertEqual(again.record(), one.record())
 
     def test_every_layout_is_proved_to_serve_and_timed(self):
-        listed, journal = self.with_layouts(5), records.Journal(self.folder / "runs.jsonl")
+        listed, journal = self.with_layouts(5), runfile.Journal(self.folder / "runs.jsonl")
         row = Row("one", ("/bin/sh", "-c", "echo same"), 300)
         scratch = self.folder / "scratch"
         runner = Runner(Launcher(support.LAUNCH, scratch), {"probe": support.PROBE}, [row], listed,
@@ -109,10 +109,10 @@ class Sessions(unittest.TestCase):
 
         def with_layouts(listed, _, count, by, *__):
             asked.append(by)
-            layout = arms.Arm("a", "hakmem", "a.so", digest)
+            layout = allocators.Arm("a", "hakmem", "a.so", digest)
             return [replace(arm, layouts=(arm, layout)) for arm in listed]
 
-        who = session.Field([arms.Arm("a", "hakmem", "a.so", "0" * 64)], "a", layouts=2)
+        who = session.Field([allocators.Arm("a", "hakmem", "a.so", "0" * 64)], "a", layouts=2)
         line = {"rec": "session", "arms": [], "plan": {"seed": seed}}
         with mock.patch.object(linking, "with_layouts", with_layouts):
             session.lay_out(who, line, folder, "scratch", lambda _: None)
@@ -122,7 +122,7 @@ class Sessions(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             by, line = self.lay_out(5, None)
             self.assertEqual(by, 5)
-            journal = records.Journal(Path(folder, "runs.jsonl"))
+            journal = runfile.Journal(Path(folder, "runs.jsonl"))
             journal.write(line)
             journal.close()
             self.assertEqual(self.lay_out(9, Path(folder))[0], 5)
@@ -131,11 +131,11 @@ class Sessions(unittest.TestCase):
 
     def test_layouts_are_asked_for_where_both_sides_are_built_here(self):
         asked = mock.Mock(layouts=None)
-        self.assertEqual([bench_ab.layouts_of(asked, built) for built in (True, False)], [3, 1])
-        self.assertEqual(bench_ab.layouts_of(mock.Mock(layouts=1), True), 1)
-        self.assertEqual(bench_ab.layouts_of(mock.Mock(layouts=5), True), 5)
+        self.assertEqual([ab.layouts_of(asked, built) for built in (True, False)], [3, 1])
+        self.assertEqual(ab.layouts_of(mock.Mock(layouts=1), True), 1)
+        self.assertEqual(ab.layouts_of(mock.Mock(layouts=5), True), 5)
         with self.assertRaisesRegex(CannotMeasure, "cannot be linked again"):
-            bench_ab.layouts_of(mock.Mock(layouts=2), False)
+            ab.layouts_of(mock.Mock(layouts=2), False)
 
 
 if __name__ == "__main__":

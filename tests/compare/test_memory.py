@@ -12,10 +12,10 @@ from pathlib import Path
 import jsonschema
 import support
 
-import arms
-import memory
-from launch import Launcher, Shot
-from workloads import Row, Workload
+from compare.arms import allocators
+from compare.measure import memory
+from compare.measure.launch import Launcher, Shot
+from compare.workloads.workload import Row, Workload
 
 LEDGER = os.environ.get("HAK_BENCH_LEDGER")
 PAIRS = os.environ.get("HAK_BENCH_PAIRS")
@@ -172,8 +172,8 @@ class Runs(Folder):
     def setUp(self):
         super().setUp()
         self.launcher = Launcher(support.LAUNCH, self.folder.name)
-        libc = arms.loader_cache()["libc.so.6"]
-        self.arm = arms.Arm("glibc", "system", libc)
+        libc = allocators.loader_cache()["libc.so.6"]
+        self.arm = allocators.Arm("glibc", "system", libc)
         self.shot = Shot(self.launcher, (libc,))
         self.validator = jsonschema.Draft202012Validator(support.schema())
 
@@ -272,7 +272,8 @@ class Runs(Folder):
     def test_every_peer_that_is_installed_is_followed(self):
         """tcmalloc allocates when it is first asked for a size."""
         row = Workload("live", (RANDOM_LIVE, "50000", "64", "42", "--json"), 300, rest_s=0)
-        peers = [arm for arm in arms.peers(support.COMPARE / "allocators.toml", {}) if arm.path]
+        listed = allocators.peers(support.COMPARE / "allocators.toml", {})
+        peers = [arm for arm in listed if arm.path]
         self.assertTrue(peers)
         for arm in peers:
             with self.subTest(arm=arm.name):

@@ -9,7 +9,7 @@ from unittest import mock
 
 import support  # noqa: F401 (import path)
 
-import noise
+from compare.measure import noise
 
 CALM = {
     "loadavg": "0.05 0.10 0.10 1/200 4711\n",
@@ -40,7 +40,7 @@ class Machine:
         for name, text in CALM.items():
             self.write(name, text)
         for target, value in (("PROC", self.root), ("time.sleep", self.sleep)):
-            patch = mock.patch(f"noise.{target}", value)
+            patch = mock.patch(f"compare.measure.noise.{target}", value)
             patch.start()
             test.addCleanup(patch.stop)
 
@@ -176,7 +176,7 @@ class Invalid(unittest.TestCase):
 class Metering(unittest.TestCase):
     def test_what_others_take_is_foreign_and_what_we_take_is_not(self):
         machine = Machine(self)
-        with mock.patch("noise.own_time", side_effect=[1.0, 1.5]):
+        with mock.patch("compare.measure.noise.own_time", side_effect=[1.0, 1.5]):
             meter = noise.Meter()
             machine.write("stat", "cpu  1080 0 500 8000 10 0 5 7 0 0\n")
             machine.write("vmstat", "pswpin 5\npswpout 4\n")
@@ -188,7 +188,7 @@ class Metering(unittest.TestCase):
 
     def test_a_clock_that_was_set_is_seen(self):
         Machine(self)
-        with mock.patch("noise.clock_difference", side_effect=[100.0, 99.9]):
+        with mock.patch("compare.measure.noise.clock_difference", side_effect=[100.0, 99.9]):
             self.assertEqual(noise.Meter().read()["clock_jump_ms"], -100)
 
     def test_works_on_this_machine(self):

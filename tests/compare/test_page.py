@@ -8,9 +8,8 @@ from html.parser import HTMLParser
 
 import support
 
-import charts
-import page
-from summary import Summary
+from compare.analyse.summary import Summary
+from compare.report import charts, page
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 

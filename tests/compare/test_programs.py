@@ -7,12 +7,9 @@ from pathlib import Path
 
 import support
 
-import arms
-import inputs
-import programs
-import stores
-import workloads
-from launch import Launcher, Shot
+from compare.arms import allocators
+from compare.measure.launch import Launcher, Shot
+from compare.workloads import generated, programs, stores, workload
 
 
 class Programs(unittest.TestCase):
@@ -23,7 +20,7 @@ class Programs(unittest.TestCase):
     def test_same_output_each_time(self):
         rows, absent = programs.real_programs(self.folder.name)
         self.assertEqual(len(rows) + len(absent), 10)
-        libc = arms.loader_cache()["libc.so.6"]
+        libc = allocators.loader_cache()["libc.so.6"]
         shot = Shot(Launcher(support.LAUNCH, self.folder.name), (libc,))
         for row in rows:
             with self.subTest(row.name):
@@ -50,8 +47,8 @@ class Programs(unittest.TestCase):
         self.assertEqual(len(hashes), 1)
 
     def test_inputs_depend_on_the_seed_alone(self):
-        for made in (lambda seed: inputs.c_source(seed, 5), inputs.smt_problem,
-                     inputs.fast_import):
+        for made in (lambda seed: generated.c_source(seed, 5), generated.smt_problem,
+                     generated.fast_import):
             self.assertEqual(made(1), made(1))
             self.assertNotEqual(made(1), made(2))
 
@@ -61,7 +58,7 @@ class Programs(unittest.TestCase):
             self.skipTest("needs git")
         row, scratch = rows["git repack"], Path(self.folder.name)
         (scratch / "origin.git").rename(scratch / "packed.git")
-        whole, hurt = workloads.Outcome(), workloads.Outcome()
+        whole, hurt = workload.Outcome(), workload.Outcome()
         row.read(scratch / "stdout", whole)
         self.assertIsNone(whole.failure)
         for pack in (scratch / "packed.git/objects/pack").glob("*.pack"):
@@ -78,7 +75,7 @@ class Programs(unittest.TestCase):
 
         def outcome_of(text):
             out.write_text(text)
-            outcome = workloads.Outcome()
+            outcome = workload.Outcome()
             row.read(out, outcome)
             return outcome
 
@@ -91,7 +88,7 @@ class Programs(unittest.TestCase):
 
 class Declared(unittest.TestCase):
     def test_a_workload_that_was_not_built_is_named(self):
-        rows, absent = workloads.declared(support.COMPARE / "workloads.toml", {"pairs": "/x/pairs"})
+        rows, absent = workload.declared(support.COMPARE / "workloads.toml", {"pairs": "/x/pairs"})
         self.assertEqual(rows[0].name, "pairs 64 B")
         self.assertEqual({row.program for row in rows}, {"pairs"})
         self.assertIn(("larson churn", "needs larson"), absent)

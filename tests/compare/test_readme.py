@@ -13,11 +13,11 @@ from unittest import mock
 
 import support
 
-import readme_table
-import records
-import report
-import suite
-from summary import Summary
+from compare.analyse.summary import Summary
+from compare.commands import report
+from compare.records import runfile
+from compare.report import readme_table, render
+from compare.workloads import suite
 
 REPOSITORY = support.COMPARE.parent
 GROUPS = {"one": "first", "two": "second", suite.PROGRAMS: "real programs"}
@@ -196,9 +196,9 @@ class ThisRepository(unittest.TestCase):
             have = (REPOSITORY / name).read_text()
             folder = readme_table.folder_named(REPOSITORY / name)
             self.assertIsNotNone(folder, "the table names no folder")
-            summary, declared = report.load(folder), suite.read()
+            summary, declared = render.load(folder), suite.read()
             wanted = maker(folder, summary, declared)
-            self.assertTrue(wanted in have, f"report.py --readme FOLDER {name} writes it")
+            self.assertTrue(wanted in have, f"compare report --readme FOLDER {name} writes it")
             digit = have.index("[", have.index("| time, classics")) + 1
             self.assertFalse(wanted in have[:digit] + "9" + have[digit + 1:])
             other = readme_table.groups(summary, moved(declared, "sh6bench 1", "micro"))
@@ -210,7 +210,7 @@ class ThisRepository(unittest.TestCase):
 
     def test_readme_has_no_mean_over_all_rows(self):
         folder = readme_table.folder_named(REPOSITORY / "README.md")
-        summary_line = records.first(records.runs_of(folder))
+        summary_line = runfile.first(runfile.runs_of(folder))
         for name in PAGES:
             self.assertNotIn(f"({len(summary_line['workloads'])} rows)",
                              (REPOSITORY / name).read_text())

@@ -13,17 +13,10 @@ from pathlib import Path
 
 import support
 
-import canvas
-import caption
-import cells
-import charts
-import grids
-import latex
-import report
-import stats
-import text
-from stats import Estimate
-from summary import Summary
+from compare.analyse import estimates
+from compare.analyse.estimates import Estimate
+from compare.analyse.summary import Summary
+from compare.report import canvas, caption, cells, charts, grids, latex, render, tables
 
 FAILED = support.run_line(2, 99, "real", "same", {}, reason="crash SIGSEGV")
 FILES = ("summary.md", "summary.csv", "tables.tex", "report.html")
@@ -43,7 +36,7 @@ class Rendering(unittest.TestCase):
         rendered = []
         for seed in ("1", "2"):
             done = subprocess.run(
-                [sys.executable, str(support.COMPARE / "report.py"), str(folder)], check=True,
+                [*support.COMMAND, "report", str(folder)], check=True,
                 env=os.environ | {"PYTHONHASHSEED": seed, "TZ": f"UTC+{seed}"}, capture_output=True)
             paths = [folder / name for name in FILES] + sorted((folder / "plots").iterdir())
             rendered.append([(p.name, p.read_bytes()) for p in paths] + [done.stdout])
@@ -54,7 +47,7 @@ class Rendering(unittest.TestCase):
         folder = folder_of(self, support.made_up_session())
         (folder / "plots").mkdir()
         (folder / "plots" / "gone.svg").write_text("<svg/>")
-        report.write(folder)
+        render.write(folder)
         self.assertFalse((folder / "plots" / "gone.svg").exists())
 
     def test_every_mode_and_every_lack_of_data_renders(self):
@@ -63,7 +56,7 @@ class Rendering(unittest.TestCase):
             with self.subTest(mode, blocks=blocks):
                 records = support.made_up_session(blocks=blocks)
                 records[0]["plan"]["mode"] = mode
-                report.write(folder_of(self, records))
+                render.write(folder_of(self, records))
 
 
 class Grids(unittest.TestCase):
@@ -78,25 +71,25 @@ class Grids(unittest.TestCase):
         summary = Summary(support.full_session() + [FAILED])
         for grid in grids.all_grids(summary):
             if "same" in grid.head and any(line[0].text == "real" for line in grid.lines):
-                self.assertIn("crash SIGSEGV", text.piped(grid), grid.key)
+                self.assertIn("crash SIGSEGV", tables.piped(grid), grid.key)
                 self.assertIn("crash SIGSEGV", latex.table(grid, ""), grid.key)
-        self.assertIn(",crash SIGSEGV\n", text.comma_separated(summary))
-        self.assertIn("crash SIGSEGV", text.terminal(summary, 120))
+        self.assertIn(",crash SIGSEGV\n", tables.comma_separated(summary))
+        self.assertIn("crash SIGSEGV", tables.terminal(summary, 120))
 
     def test_wide_tables_are_split_and_keep_every_column(self):
-        made = text.terminal(Summary(support.made_up_session()), 60)
-        tables = made.split("Machine:")[0]
-        self.assertLessEqual(max(len(line) for line in tables.splitlines()), 60)
+        made = tables.terminal(Summary(support.made_up_session()), 60)
+        above = made.split("Machine:")[0]
+        self.assertLessEqual(max(len(line) for line in above.splitlines()), 60)
         for arm in ("gone", "same", "fast", "null/fast"):
-            self.assertIn(arm, tables)
+            self.assertIn(arm, above)
 
     def test_says_what_was_skipped_and_missing(self):
-        made = text.markdown(Summary(support.made_up_session()))
+        made = tables.markdown(Summary(support.made_up_session()))
         self.assertIn("redis: skipped, needs redis-server", made)
         self.assertIn("gone: missing, not installed", made)
 
     def test_csv_lines_have_as_many_fields_as_the_head(self):
-        made = text.comma_separated(Summary(support.full_session()))
+        made = tables.comma_separated(Summary(support.full_session()))
         lines = list(csv.reader(made.splitlines()))
         self.assertEqual({len(line) for line in lines}, {15})
         self.assertIn("malloc p99.9", {line[0] for line in lines})
@@ -141,10 +134,10 @@ class Words(unittest.TestCase):
 
     def test_only_a_decided_cell_is_strong(self):
         for verdict in ("faster", "slower", "smaller", "larger"):
-            self.assertTrue(stats.is_decided(verdict))
+            self.assertTrue(estimates.is_decided(verdict))
             self.assertTrue(cells.Entry("x", cells.kind_of(verdict)).is_strong)
         for verdict in ("equivalent", "inconclusive", None):
-            self.assertFalse(stats.is_decided(verdict))
+            self.assertFalse(estimates.is_decided(verdict))
             self.assertFalse(cells.Entry("x", cells.kind_of(verdict)).is_strong)
 
     def test_the_answer_names_the_rows_that_were_lost(self):
@@ -169,7 +162,7 @@ class Latex(unittest.TestCase):
         if not found or not shutil.which("pdflatex"):
             self.skipTest("no pdflatex with booktabs")
         folder = folder_of(self, support.full_session() + [FAILED])
-        report.write(folder)
+        render.write(folder)
         (folder / "host.tex").write_text(
             "\\documentclass{article}\\usepackage{booktabs,longtable,xcolor}\n"
             "\\begin{document}\\input{tables}after\\end{document}\n")
@@ -204,7 +197,7 @@ class Cells(unittest.TestCase):
         cell = summary.time.cells["short", "fast"]
         self.assertAlmostEqual(cell.estimate.ratio, 0.5, delta=0.01)
         self.assertIn(cell.verdict, cells.BETTER)
-        self.assertFalse(stats.is_decided(summary.time.cells["short", "same"].verdict))
+        self.assertFalse(estimates.is_decided(summary.time.cells["short", "same"].verdict))
         self.assertAlmostEqual(summary.memory.cells["short", "fast"].estimate.ratio, 2)
         self.assertAlmostEqual(summary.time.null["short"].ratio, 1, delta=0.01)
 
@@ -221,7 +214,7 @@ class Cells(unittest.TestCase):
         self.assertEqual(summary.time.cells["real", "same"].words, "crash SIGSEGV")
         self.assertEqual(summary.time.means["geometric mean", "same"][1], 2)
         self.assertIsNotNone(summary.time.cells["short", "same"].estimate)
-        made = text.markdown(summary)
+        made = tables.markdown(summary)
         self.assertIn("real, same: crash SIGSEGV in block 3", made)
         self.assertIn("(2/3 rows)", made)
 

@@ -13,28 +13,27 @@ import unittest
 from pathlib import Path
 
 import support
-import kept
-import records
-import report
+from compare.records import runfile
+from compare.report import kept, render
 
 RESULTS = support.COMPARE.parent / "results"
 LINES_MAX = 2000
 TABLES = ("summary.md", "summary.csv")
-HELD = {"env.json", records.PACKED, *TABLES}
+HELD = {"env.json", runfile.PACKED, *TABLES}
 
 
 def stored():
-    return [path.parent for path in sorted(RESULTS.glob(f"*/{records.PACKED}"))]
+    return [path.parent for path in sorted(RESULTS.glob(f"*/{runfile.PACKED}"))]
 
 
 class Stored(unittest.TestCase):
     def test_tables_of_the_kept_folders_come_out_byte_for_byte(self):
         checked = 0
         for folder in stored():
-            if len(records.read(folder / records.PACKED)) > LINES_MAX:
+            if len(runfile.read(folder / runfile.PACKED)) > LINES_MAX:
                 continue
             with self.subTest(folder=folder.name), tempfile.TemporaryDirectory() as scratch:
-                report.write_tables(scratch, report.load(folder))
+                render.write_tables(scratch, render.load(folder))
                 differ = filecmp.cmpfiles(folder, scratch, TABLES, shallow=False)
                 self.assertEqual(differ[1:], ([], []))
             checked += 1
@@ -48,7 +47,7 @@ class Stored(unittest.TestCase):
 
     def test_the_index_is_up_to_date(self):
         have = (RESULTS / kept.INDEX).read_text(encoding="utf-8")
-        self.assertEqual(have, kept.index(RESULTS), "report.py --pack FOLDER writes it")
+        self.assertEqual(have, kept.index(RESULTS), "compare report --pack FOLDER writes it")
         for folder in stored():
             self.assertIn(f"]({folder.name}/summary.md)", have)
 
@@ -65,45 +64,45 @@ class Packing(unittest.TestCase):
         lines = lines or support.made_up_session()
         lines[0]["plan"]["mode"] = mode
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        (folder / records.RUNS).write_text(text, encoding="utf-8")
+        (folder / runfile.RUNS).write_text(text, encoding="utf-8")
         return folder
 
     def test_leaves_the_tables_and_the_same_runs(self):
         folder = self.folder("one")
-        before = records.read(records.runs_of(folder))
-        report.pack(folder)
+        before = runfile.read(runfile.runs_of(folder))
+        render.pack(folder)
         self.assertEqual({path.name for path in folder.iterdir()}, HELD - {"env.json"})
-        self.assertEqual(records.read(records.runs_of(folder)), before)
-        self.assertEqual(records.first(records.runs_of(folder)), before[0])
+        self.assertEqual(runfile.read(runfile.runs_of(folder)), before)
+        self.assertEqual(runfile.first(runfile.runs_of(folder)), before[0])
         tables = [(folder / name).read_bytes() for name in TABLES]
-        report.pack(folder)  # again: nothing changes
+        render.pack(folder)  # again: nothing changes
         self.assertEqual([(folder / name).read_bytes() for name in TABLES], tables)
 
     def test_only_the_newest_publication_keeps_its_page(self):
         for name, mode in (("1", "publish"), ("2", "publish"), ("3", "compare")):
-            report.pack(self.folder(name, mode))
+            render.pack(self.folder(name, mode))
         self.assertEqual([p.parent.name for p in self.results.glob("*/report.html")], ["2"])
 
     def test_a_session_that_is_being_written_is_left_alone(self):
         folder = self.folder("one")
-        journal = records.Journal(folder / records.RUNS)
+        journal = runfile.Journal(folder / runfile.RUNS)
         self.addCleanup(journal.close)
         with self.assertRaises(BlockingIOError):
-            records.pack(folder)
-        self.assertEqual([path.name for path in folder.iterdir()], [records.RUNS])
+            runfile.pack(folder)
+        self.assertEqual([path.name for path in folder.iterdir()], [runfile.RUNS])
 
     def test_a_packed_file_that_was_cut_off_is_called_damaged(self):
         folder = self.folder("one")
-        records.pack(folder)
-        path = records.runs_of(folder)
+        runfile.pack(folder)
+        path = runfile.runs_of(folder)
         path.write_bytes(path.read_bytes()[:-20])
-        with self.assertRaises(records.Damaged):
-            records.read(path)
+        with self.assertRaises(runfile.Damaged):
+            runfile.read(path)
 
     def test_the_index_has_a_line_a_packed_folder_and_fills_every_cell(self):
         for name, mode in (("1", "publish"), ("2", "calibrate"), ("3", "ab")):
-            report.pack(self.folder(name, mode))
-        report.pack(self.folder("4", "ablate", support.ablation_session()))
+            render.pack(self.folder(name, mode))
+        render.pack(self.folder("4", "ablate", support.ablation_session()))
         self.folder("5")  # not packed
         lines = (self.results / kept.INDEX).read_text(encoding="utf-8").splitlines()
         lines = [line for line in lines if line.startswith("| [")]

@@ -17,19 +17,19 @@ from unittest import mock
 
 import support
 
-import arms
-import noise
-import records
-from launch import Launcher
-from plan import PLANS, RowNoise, blocks_needed
-from progress import Progress
-from counted import Counted
-from runner import Runner
-from workloads import Outcome, Row
+from compare.analyse.counted import Counted
+from compare.arms import allocators
+from compare.measure import noise
+from compare.measure.launch import Launcher
+from compare.measure.progress import Progress
+from compare.measure.runner import Runner
+from compare.measure.stopping import PLANS, RowNoise, blocks_needed
+from compare.records import runfile
+from compare.workloads.workload import Outcome, Row
 
 SEED = int(os.environ.get("HAK_TEST_SEED", "0")) or random.randrange(1 << 30)
 BLOCKS = 5
-LIBC = arms.loader_cache()["libc.so.6"]
+LIBC = allocators.loader_cache()["libc.so.6"]
 COMMAND = """import sys, test_runner; from pathlib import Path
 test_runner.make_session(Path(sys.argv[1]))"""
 
@@ -45,8 +45,8 @@ def make_runner(folder, plan):
     scratch.mkdir(exist_ok=True)
     link = folder / "libtwin.so"
     link.exists() or link.symlink_to(LIBC)
-    present = [arms.Arm("glibc", "system", LIBC), arms.Arm("twin", "system", str(link))]
-    journal = records.Journal(folder / "runs.jsonl")
+    present = [allocators.Arm("glibc", "system", LIBC), allocators.Arm("twin", "system", str(link))]
+    journal = runfile.Journal(folder / "runs.jsonl")
     return Runner(Launcher(support.LAUNCH, scratch), {"probe": support.PROBE}, rows_of(folder),
                   present, journal, plan, 7, Progress(io.StringIO()))
 
@@ -85,8 +85,9 @@ class Killed(unittest.TestCase):
     def test_at_any_moment_it_loses_the_run_in_flight_and_nothing_else(self):
         print(f"seed {SEED}")
         draw, kills = random.Random(SEED), 0
-        command = "import noise; noise.invalid = lambda *_: None\n" + COMMAND
-        command = f"import sys; sys.path.insert(0, {str(support.COMPARE)!r})\n" + command
+        command = ("from compare.measure import noise; noise.invalid = lambda *_: None\n"
+                   + COMMAND)
+        command = f"import sys; sys.path.insert(0, {str(support.ROOT)!r})\n" + command
         while True:
             session = self.start(command, self.folder)
             # In the middle of a run, or between two: some runs further, and a little later.
@@ -102,7 +103,7 @@ class Killed(unittest.TestCase):
             kills += 1
             time.sleep(0.1)  # what it started dies with it
         self.assertGreater(kills, 1, "nothing was tested")
-        lines = records.read(self.folder / "runs.jsonl")
+        lines = runfile.read(self.folder / "runs.jsonl")
         made = self.made()
         proofs = [(r["workload"], r["arm"]) for r in lines if r["rec"] == "proof"]
         runs = places(lines)
@@ -121,7 +122,7 @@ class Killed(unittest.TestCase):
         whole, lines = path.read_bytes(), runner.journal.lines
         for cut in (1, 7, len(whole.splitlines()[-1])):
             path.write_bytes(whole[:-cut])
-            journal = records.Journal(path)
+            journal = runfile.Journal(path)
             self.assertEqual(journal.lines, lines[:-1])
             journal.close()
             self.assertTrue(path.read_bytes().endswith(b"\n"))
@@ -132,8 +133,8 @@ class Killed(unittest.TestCase):
         lines = path.read_bytes().splitlines(keepends=True)
         lines[3] = lines[3][:20] + b"\n"
         path.write_bytes(b"".join(lines))
-        with self.assertRaisesRegex(records.Damaged, "line 4"):
-            records.Journal(path)
+        with self.assertRaisesRegex(runfile.Damaged, "line 4"):
+            runfile.Journal(path)
         self.assertEqual(path.read_bytes(), b"".join(lines))
 
     def test_a_pilot_whose_plan_was_not_written_is_planned_all_the_same(self):
@@ -151,13 +152,13 @@ class Killed(unittest.TestCase):
         path = self.folder / "runs.jsonl"
         lines = [{"rec": "block_end"}, {"rec": "hist", "op": "malloc"}]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        self.assertEqual(records.read(path), lines[:1])
+        self.assertEqual(runfile.read(path), lines[:1])
 
     def test_the_command_goes_on_in_the_folder_it_left(self):
         tools = ["--launch", support.LAUNCH, "--probe", support.PROBE, "--ledger",
                  os.environ["HAK_BENCH_LEDGER"], "--bench", os.environ["HAK_BENCH_PAIRS"],
                  "--lib", "mine", os.environ["HAK_BENCH_LIB"]]
-        command = [sys.executable, str(support.COMPARE / "bench_compare.py"), *tools, "--only",
+        command = [*support.COMMAND, "run", *tools, "--only",
                    "^pairs 64 B$", "--arms", "^(mine|null)$", "--blocks", "12", "--force",
                    "--out", str(self.folder / "results")]
         for _ in range(30):
@@ -175,7 +176,7 @@ class Killed(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         folders = list((self.folder / "results").iterdir())
         self.assertEqual(len(folders), 1)
-        lines = records.read(folders[0] / "runs.jsonl")
+        lines = runfile.read(folders[0] / "runs.jsonl")
         self.assertEqual(lines[-1]["rec"], "session_end")
         self.assertEqual(sum(line["rec"] == "resume" for line in lines), 1)
         kept = next(n for n, line in enumerate(lines) if line["rec"] == "resume")
@@ -186,7 +187,7 @@ class Killed(unittest.TestCase):
 
     def runs(self):
         paths = list((self.folder / "results").glob("*/runs.jsonl"))
-        return len(places(records.read(paths[0]))) if paths else 0
+        return len(places(runfile.read(paths[0]))) if paths else 0
 
 
 class Disturbed(unittest.TestCase):
@@ -197,7 +198,7 @@ class Disturbed(unittest.TestCase):
 
     def session(self, invalid, plan=None):
         with mock.patch.object(noise, "invalid", invalid), \
-                mock.patch("runner.REST_AFTER_NOISE_S", 0):
+                mock.patch("compare.measure.runner.REST_AFTER_NOISE_S", 0):
             return make_session(self.folder, plan)
 
     def test_a_disturbed_block_is_run_again_and_stays_on_record(self):
@@ -221,7 +222,8 @@ class Disturbed(unittest.TestCase):
             self.folder = self.folder / "next"
             self.folder.mkdir()
             with mock.patch.object(noise, "invalid", lambda *_: next(turn, None)), \
-                    mock.patch("runner.time", mock.Mock(monotonic=time.monotonic)) as clock:
+                    mock.patch("compare.measure.runner.time",
+                               mock.Mock(monotonic=time.monotonic)) as clock:
                 runner = make_session(self.folder)
             self.assertEqual(len(places(runner.journal.lines)), 6 * BLOCKS + 1)
             self.assertEqual(sum(call.args[0] > 0 for call in clock.sleep.mock_calls), waits, words)
@@ -248,7 +250,7 @@ class Disturbed(unittest.TestCase):
                 return outcome
 
         with mock.patch.object(noise, "invalid", invalid), \
-                mock.patch("runner.REST_AFTER_NOISE_S", 0), \
+                mock.patch("compare.measure.runner.REST_AFTER_NOISE_S", 0), \
                 mock.patch(f"{__name__}.rows_of",
                            lambda _: [Scripted("one", ("/bin/echo", "same"), 300)]):
             return make_session(self.folder, support.exactly(BLOCKS, **plan))

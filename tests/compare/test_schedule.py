@@ -7,7 +7,7 @@ from collections import Counter
 
 import support  # noqa: F401 (import path)
 
-from schedule import Schedule, williams_square
+from compare.measure.schedule import Schedule, williams_square
 
 
 class Square(unittest.TestCase):

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import support
 
-import suite
-import workloads
+from compare.workloads import suite, workload
 
 DECLARED = """
 [groups]
@@ -56,7 +55,7 @@ class Declarations(unittest.TestCase):
     def test_a_row_without_a_group_is_refused_wherever_the_rows_are_wanted(self):
         self.refuses('group = "one"\n', "", "workloads.toml: a: its group is missing")
         with self.assertRaisesRegex(SystemExit, "a: its group is missing"):
-            workloads.declared(self.file, {"pairs": "/x/pairs"})
+            workload.declared(self.file, {"pairs": "/x/pairs"})
 
     def test_a_group_that_is_not_declared_is_refused(self):
         self.refuses('group = "one"\n', 'group = "two"\n', "its group is two; there are one")

@@ -7,12 +7,10 @@ import unittest
 
 import support
 
-import caption
-import grids
-import records
-import stats
-import text
-from summary import Summary
+from compare.analyse import estimates
+from compare.analyse.summary import Summary
+from compare.records import runfile
+from compare.report import caption, grids, tables
 
 SEED = 11
 RESULTS = support.COMPARE.parent / "results"
@@ -131,7 +129,7 @@ class Counting(unittest.TestCase):
         self.assertIsNone(summary.time.cells["long", "twice"].words)
         self.assertIn("1 crash SIGSEGV when sampled", caption.failures(summary))
         self.assertIn("crash SIGSEGV", grids.timeline_grid(summary).lines[0][-1].text)
-        self.assertIn(",crash SIGSEGV", text.comma_separated(summary))
+        self.assertIn(",crash SIGSEGV", tables.comma_separated(summary))
 
     def test_a_machine_has_blocks_of_its_own(self):
         rng = random.Random(SEED)
@@ -250,8 +248,8 @@ class Stored(unittest.TestCase):
         folders = sorted(RESULTS.glob("*/runs.jsonl.xz"))[:3]
         self.assertTrue(folders)
         for path in folders:
-            summary = Summary(records.read(path))
-            self.assertGreaterEqual(summary.blocks, stats.LEAST_BLOCKS, path)
+            summary = Summary(runfile.read(path))
+            self.assertGreaterEqual(summary.blocks, estimates.LEAST_BLOCKS, path)
             for table in (summary.time, summary.memory):
                 for place, cell in table.cells.items():
                     self.assertTrue(cell.words or cell.values, place)

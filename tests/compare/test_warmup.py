@@ -6,7 +6,7 @@ import unittest
 import numpy as np
 import support  # noqa: F401 (import path)
 
-import warmup
+from compare.analyse import warmup
 
 
 def flat(seed, n=20, cv=0.01, level=100.0):

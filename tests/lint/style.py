@@ -38,7 +38,7 @@ def check_root(name):
 def check_weight(root, names):
     """What can be rendered again, and a tree that has grown."""
     findings = [
-        f"{name}:1: is made again from the runs: compare/report.py --pack FOLDER removes it"
+        f"{name}:1: is made again from the runs: compare report --pack FOLDER removes it"
         for name in names
         if RENDERED.match(name)
     ]

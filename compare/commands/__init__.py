@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""commands: the sub-commands of the command line."""

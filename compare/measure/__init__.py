@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""measure: makes the runs of a session."""

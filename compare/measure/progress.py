@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""progress.py: what is going on, on the terminal: one line that rewrites itself.
+
+Called by the runner and session.py. Where standard output is no terminal, a line every ten
+seconds and at the end of each phase.
+"""
+
+import sys
+import time
+
+EVERY_S = 10.0
+
+
+class Progress:
+    def __init__(self, out=sys.stdout):
+        self.out = out
+        self.is_terminal = out.isatty()
+        self.last = -EVERY_S
+
+    def say(self, text):
+        self.out.write(("\r\x1b[K" if self.is_terminal else "") + text + "\n")
+        self.out.flush()
+
+    def step(self, text, is_last=False):
+        if self.is_terminal:
+            self.out.write("\r\x1b[K" + text[:100])
+            self.out.flush()
+        elif is_last or time.monotonic() - self.last >= EVERY_S:
+            self.last = time.monotonic()
+            self.say(text)

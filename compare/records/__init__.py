@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""records: what stands in runs.jsonl, written and read."""

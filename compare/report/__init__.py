@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""report: tables, charts and words made of a summary."""

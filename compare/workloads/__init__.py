@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""workloads: what each allocator is given to do."""
