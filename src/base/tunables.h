@@ -205,6 +205,9 @@
 /* Kept mappings looked at for one whose pages can be used when none fits. */
 #define HAK_BIGCACHE_TRIES 64u
 
+/* With guards=audit: fills and flushes from one look at a random slab to the next. */
+#define HAK_AUDIT_PATHS 16u
+
 /* Odd, with well mixed high bits after a multiplication (2^64 / golden ratio; Knuth 6.4). */
 #define HAK_HASH_MULTIPLIER 0x9e3779b97f4a7c15u
 

@@ -8,6 +8,7 @@
 #include "src/base/tunables.h"
 #include "src/contract/purge.h"
 #include "src/contract/slots.h"
+#include "src/contract/supply_audit.h"
 #include "src/os/os.h"
 
 void hak_supply_release_emptied(struct hak_heap *heap) {
@@ -93,6 +94,7 @@ unsigned hak_supply_from_bits(struct hak_tcache *tc, hak_class_t cls, unsigned w
         hak_assert(bits != 0); /* a listed slab has free bits */
     }
     hak_assert(count <= want);
+    hak_audit_bin(tc, cls);
     return count;
 }
 
@@ -111,9 +113,11 @@ unsigned hak_supply_from_fresh(struct hak_tcache *tc, hak_class_t cls, unsigned 
     unsigned first;
     unsigned count = hak_heap_carve(&tc->heap, slab, want, &first);
     hak_assert(count >= 1 && count <= want);
+    if (hak_fault(HAK_FAULT_SUPPLY_EXTRA)) count++;
     if (count > 0) {
         hak_bin_put_run(&tc->bins[cls], hak_slab_block(slab, first), slab->stride, count);
     }
+    hak_audit_bin(tc, cls);
     return count;
 }
 
@@ -205,9 +209,12 @@ static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
     struct hak_bin *bin = &tc->bins[cls];
     hak_assert(cls >= 1 && cls < HAK_SLAB_CLASSES);
     hak_assert(tc->bin_bytes >= bin->capacity * hak_sizeclass_stride(cls));
-    tc->bin_bytes += (capacity - bin->capacity) * hak_sizeclass_stride(cls);
+    if (!hak_fault(HAK_FAULT_SUPPLY_ROOM)) {
+        tc->bin_bytes += (capacity - bin->capacity) * hak_sizeclass_stride(cls);
+    }
     set_room(tc, cls, capacity);
     bin->overflows_left = overflows_before_shrink(capacity);
+    hak_audit_bin(tc, cls);
 }
 
 /* Whether the bins may hold so much more. Where a bin was too small, the budget grows by it. */
@@ -332,6 +339,7 @@ void hak_supply_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
         hak_supply_put(tc, block);
     hak_assert(hak_bin_count(&tc->bins[cls]) <= keep);
     hak_count_up(&tc->heap.counts.flushed_blocks, before - hak_bin_count(&tc->bins[cls]));
+    hak_audit_bin(tc, cls);
 }
 
 void hak_supply_mark_span(struct hak_tcache *tc, hak_class_t cls, const void *block) {

@@ -4,6 +4,7 @@
  */
 #include "src/meta/heap.h"
 
+#include "src/meta/conserve.h"
 #include "src/meta/tagmap.h"
 #include "src/os/lock.h"
 
@@ -88,7 +89,9 @@ static void enter_slab(struct hak_heap *heap, struct hak_slab *slab) {
     slab->all_next = slabs->all;
     if (slab->all_next != NULL) slab->all_next->all_prev = slab;
     slabs->all = slab;
-    hak_count_up(&heap->counts.slab_bytes, slab->span.bytes);
+    if (!hak_fault(HAK_FAULT_HEAP_UNCOUNTED)) {
+        hak_count_up(&heap->counts.slab_bytes, slab->span.bytes);
+    }
     hak_count_up(&heap->counts.carved_bytes, carved_bytes(slab));
     hak_count_up(&heap->counts.active_bytes, active_bytes(slab));
     hak_count_up(&heap->counts.arrived_blocks, slab->nfree);
@@ -122,7 +125,7 @@ static void leave_slab(struct hak_heap *heap, struct hak_slab *slab) {
     hak_assert(slab->all_prev == NULL ? slabs->all == slab : slab->all_prev->all_next == slab);
     hak_assert(count_of(&heap->counts.slab_bytes) >= slab->span.bytes);
     hak_assert(count_of(&heap->counts.active_bytes) >= active_bytes(slab));
-    unlist_slab(heap, slab);
+    if (!hak_fault(HAK_FAULT_HEAP_LISTED)) unlist_slab(heap, slab);
     if (slab->all_next != NULL) slab->all_next->all_prev = slab->all_prev;
     if (slab->all_prev != NULL) {
         slab->all_prev->all_next = slab->all_next;
@@ -194,6 +197,8 @@ bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls
     set_fresh(heap, cls, slab);
     hak_assert(hak_heap_fresh(heap, cls) == slab);
     hak_assert(heap->spare_bytes >= slab->span.bytes);
+    hak_audit_slab(slab, heap);
+    hak_audit_heap(heap);
     return true;
 }
 
@@ -280,6 +285,7 @@ static size_t collect(struct hak_heap *heap, struct hak_slab *slab) {
     if (hak_unlikely(doubled != NULL)) hak_heap_note_misuse(heap, doubled, HAK_FREE_DOUBLE);
     hak_count_up(&heap->counts.drained_blocks, count);
     hak_count_down(&heap->counts.active_bytes, count * slab->stride);
+    hak_audit_slab(slab, heap);
     settle(heap, slab);
     return count;
 }
@@ -304,6 +310,7 @@ size_t hak_heap_drain(struct hak_heap *heap) {
     }
     hak_remote_notify(foreign);
     if (foreign != NULL && !is_orphans(heap)) hak_heap_drain_orphans(heap);
+    hak_audit_heap(heap);
     return count;
 }
 
@@ -349,6 +356,7 @@ bool hak_heap_adopt(struct hak_heap *heap, hak_class_t cls) {
     if (slab == NULL) return false;
     collect(heap, slab); /* whatever `pending` says: its holder may still look for the owner */
     hak_count_up(&heap->counts.adopted_slabs, 1);
+    hak_audit_heap(heap);
     return true;
 }
 
@@ -358,6 +366,7 @@ static void orphan(struct hak_heap *heap, struct hak_slab *slab) {
     hak_lock_take(&orphans.lock);
     own_slab(&orphans.heap, slab);
     collect(&orphans.heap, slab);
+    hak_audit_heap(&orphans.heap);
     hak_lock_give(&orphans.lock);
 }
 
@@ -446,6 +455,7 @@ size_t hak_heap_purge(struct hak_heap *heap) {
         for (struct hak_slab *slab = heap->classes[cls].all; slab != NULL; slab = slab->all_next)
             bytes += hak_slab_purge(slab);
     }
+    hak_audit_heap(heap);
     return bytes;
 }
 
@@ -456,6 +466,7 @@ size_t hak_heap_purge_some(struct hak_heap *heap, size_t bytes_max) {
         for (; slab != NULL && bytes < bytes_max; slab = slab->all_next)
             bytes += hak_slab_purge_settled(slab);
     }
+    hak_audit_heap(heap);
     return bytes;
 }
 

@@ -86,6 +86,7 @@ uint64_t hak_remote_post(struct hak_slab *slab, unsigned word, uint64_t bits) {
     hak_assert(word < slab->words);
     uint64_t before = atomic_fetch_or(hak_slab_remote_word(slab, word), bits);
     if ((atomic_load(&slab->summary) & mark) == 0) atomic_fetch_or(&slab->summary, mark);
+    if (hak_fault(HAK_FAULT_REMOTE_PUSH)) hak_remote_notify(slab);
     if (atomic_load(&slab->pending) == 0 && atomic_exchange(&slab->pending, 1) == 0) {
         slab->link = NULL;
         hak_remote_notify(slab);
@@ -135,7 +136,7 @@ void hak_remote_free(struct hak_heap *heap, struct hak_slab *slab, const void *b
         slab->capacity - first; /* the last word may be short: what follows is not ours */
     entry->base = hak_slab_block(slab, first);
     entry->reciprocal = slab->reciprocal;
-    entry->bits = bit;
+    entry->bits = hak_fault(HAK_FAULT_REMOTE_BITS) ? 0 : bit;
     entry->slab = slab;
     entry->bytes = slab->stride * (left < HAK_WORD_BITS ? left : HAK_WORD_BITS);
     entry->stride = slab->stride;

@@ -247,6 +247,7 @@ size_t hak_slab_purge(struct hak_slab *slab) {
         if (done) bytes += (end - page) * page_bytes;
         page = end;
     }
+    if (HAK_GUARDS >= 2) hak_assert(hak_slab_is_purged_right(slab));
     return bytes;
 }
 

@@ -3,42 +3,15 @@
  * test_lock_rank.c: the order of locks (src/os/lock_rank.h): what keeps it passes, and each breach
  * ends the process with a line that names it.
  */
-#include "tests/api/suite.h"
+#include "tests/unit/dies.h"
 
 #include "src/os/lock.h"
-
-#include <signal.h>
-#include <sys/wait.h>
 
 static struct hak_lock tier = HAK_LOCK_INIT(HAK_RANK_TIER);
 static struct hak_lock other_tier = HAK_LOCK_INIT(HAK_RANK_TIER);
 static struct hak_lock spans = HAK_LOCK_INIT(HAK_RANK_SPANS);
 static struct hak_lock arena = HAK_LOCK_INIT(HAK_RANK_ARENA);
 static struct hak_lock without_rank;
-
-/* Runs `body` in a child, which is to end by an abort with `words` on stderr. */
-static void assert_dies(void (*body)(void), const char *words) {
-    char text[512] = "";
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        signal(SIGABRT, SIG_DFL); /* cmocka catches it */
-        dup2(ends[1], STDERR_FILENO);
-        body();
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t length = 0;
-    for (ssize_t got = 1; got > 0 && length < sizeof text - 1; length += (size_t)got)
-        got = read(ends[0], text + length, sizeof text - 1 - length);
-    close(ends[0]);
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    if (strstr(text, words) == NULL) fail_msg("%s: not in: %s", words, text);
-}
 
 static void rising_ranks_pass(void **state) {
     (void)state;

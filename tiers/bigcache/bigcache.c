@@ -174,7 +174,8 @@ HAK_INLINE void keep_before(struct big_span *kept, struct big_span *older) HAK_R
         big.oldest = kept;
     }
     big.kept_count++;
-    set_kept_bytes(kept_bytes() + kept->span.bytes);
+    size_t missing = hak_fault(HAK_FAULT_BIGCACHE_BYTES) ? hak_os_page_bytes() : 0;
+    set_kept_bytes(kept_bytes() + kept->span.bytes - missing);
 }
 
 /* A second one is kept: the one that was the newest can be found by its size now. */
@@ -213,7 +214,8 @@ HAK_INLINE void unkeep(struct big_span *kept) HAK_REQUIRES(big.lock) {
     big.kept_count--;
     set_kept_bytes(kept_bytes() - kept->span.bytes);
     if (hak_likely(!kept->is_hashed)) return;
-    leave_bucket(kept);
+    if (!hak_fault(HAK_FAULT_BIGCACHE_BUCKET)) leave_bucket(kept);
+    hak_assert(!kept->is_hashed);
     fit_buckets();
 }
 
@@ -507,6 +509,8 @@ static void *bigcache_alloc(size_t size, size_t align, bool *zeroed) {
     return found->span.base;
 }
 
+static bool check_kept(hak_report_fn report, void *arg) HAK_REQUIRES(big.lock);
+
 /* Keeps a freed block if the budget allows, perhaps in the place of the oldest one.
  * Returns the mapping that must go, or NULL. */
 static struct big_span *keep(struct big_span *freed) HAK_REQUIRES(big.lock) {
@@ -529,6 +533,7 @@ static struct big_span *keep(struct big_span *freed) HAK_REQUIRES(big.lock) {
     }
     keep_newest(freed);
     hak_assert(kept_bytes() <= most);
+    if (HAK_GUARDS >= 2) check_kept(hak_report_panic, HAK_HERE);
     return gone;
 }
 

@@ -103,6 +103,18 @@ static void count_live(struct shard *shard, int count, size_t bytes) HAK_REQUIRE
     shard->live_bytes += count * (int64_t)bytes;
 }
 
+static size_t count_lists(const struct shard *shard, hak_report_fn report, void *arg, bool *holds,
+                          size_t *count);
+
+/* With guards=audit: what a shard keeps, recounted. */
+static void audit_kept(const struct shard *shard) HAK_REQUIRES(shard->lock) {
+    bool holds = true;
+    size_t count = 0;
+    if (HAK_GUARDS < 2) return;
+    hak_assert(count_lists(shard, hak_report_panic, HAK_HERE, &holds, &count) == shard->kept_bytes);
+    hak_assert(count == shard->kept_count);
+}
+
 static int l25_init(void) {
     for (uint32_t i = 0; i < HAK_L25_SHARDS_MAX; i++)
         hak_lock_init(&l25.shards[i].lock, HAK_RANK_TIER);
@@ -175,6 +187,7 @@ static bool l25_free(void *block, struct hak_span *span) {
         atomic_signal_fence(memory_order_release);
         *list = freed;
         count_kept(shard, bytes, true);
+        audit_kept(shard);
     }
     hak_lock_give(&shard->lock);
     if (!has_room) hak_spans_release(span);
@@ -227,6 +240,7 @@ static struct l25_span *take_due(struct shard *shard, uint64_t now_ms, uint64_t 
         hak_assert(atomic_load(&due->span.is_free) == 1);
         *link = NULL;
         count_kept(shard, due->span.bytes, false);
+        audit_kept(shard);
     }
     hak_lock_give(&shard->lock);
     return due;

@@ -14,6 +14,7 @@
  * is purged is taken meanwhile. The child of a fork makes the free slabs anew from the tag map.
  */
 #include "src/base/bits.h"
+#include "src/base/check.h"
 #include "src/base/tunables.h"
 #include "src/contract/purge.h"
 #include "src/contract/span_source.h"
@@ -120,7 +121,7 @@ static void take_slabs(struct group *group, unsigned i, uint32_t mask) HAK_REQUI
 
 /* Taken for a span, which may write them. */
 static void use_slabs(struct group *group, unsigned i, uint32_t mask) HAK_REQUIRES(groups.lock) {
-    take_slabs(group, i, mask);
+    if (!hak_fault(HAK_FAULT_SPANS_TAKEN)) take_slabs(group, i, mask);
     group->superslabs[i].dirty |= mask;
     group->superslabs[i].resident |= mask;
     hak_assert((group->superslabs[i].free & mask) == 0);
@@ -249,7 +250,8 @@ static void superslab_release(struct hak_span *span) {
     struct group *group = span->source;
     const char *base = span->base;
     uint32_t mask = run_mask((unsigned)(span->bytes >> HAK_SLAB_SHIFT));
-    hak_tagmap_clear(span);
+    if (!hak_fault(HAK_FAULT_SPANS_MAP)) hak_tagmap_clear(span);
+    hak_assert(hak_tagmap_span(base) == NULL);
     hak_span_header_free(span);
     hak_lock_take(&groups.lock);
     unsigned i = superslab_of(group, base);
@@ -468,9 +470,22 @@ static size_t purge_some(size_t bytes_max) HAK_REQUIRES(groups.lock) {
     return 0;
 }
 
+/* Idle are slabs that are free and resident: the sum of all superslabs. */
+static bool is_idle_right(void) HAK_REQUIRES(groups.lock) {
+    size_t slabs = 0;
+    for (const struct group *group = groups.first; group != NULL; group = group->next) {
+        for (uint64_t left = group->mapped; left != 0; left &= left - 1) {
+            const struct superslab *ss = &group->superslabs[hak_bits_lowest(left)];
+            slabs += hak_bits_count(ss->free & ss->resident);
+        }
+    }
+    return slabs << HAK_SLAB_SHIFT == hak_spans_idle();
+}
+
 static size_t superslab_purge(enum hak_purge how, size_t bytes_max) {
     hak_lock_take(&groups.lock);
     size_t bytes = how == HAK_PURGE_ALL ? purge_all(bytes_max) : purge_some(bytes_max);
+    if (HAK_GUARDS >= 2) hak_assert(is_idle_right());
     hak_lock_give(&groups.lock);
     return bytes;
 }
