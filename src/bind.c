@@ -138,11 +138,9 @@ int hak_large_init(void) {
     return failed != 0 ? failed : BIG.init();
 }
 
-void *hak_large_alloc(size_t size, size_t align, bool *zeroed) {
+void *hak_large_alloc(enum hak_owner owner, size_t size, size_t align, bool *zeroed) {
     hak_lock_assert_below(HAK_RANK_TIER);
-    if (size <= L25.size_max && align <= HAK_SPAN_BYTES_MAX) {
-        return L25.alloc(size, align, zeroed);
-    }
+    if (owner == HAK_OWNER_L25) return L25.alloc(size, align, zeroed);
     return BIG.alloc(size, align, zeroed);
 }
 

@@ -36,9 +36,10 @@ hak_refill_check_fn hak_refill_check;
 size_t hak_bins_size_max(void);
 size_t hak_l25_size_max(void);
 
-/* Above the slabs: the l25 slot up to its size_max, the big slot above. */
+/* Above the slabs: the l25 slot up to its size_max, the big slot above; `owner` says which
+ * (front/route.h). */
 hak_tier_init_fn hak_large_init;
-hak_tier_alloc_fn hak_large_alloc;
+void *hak_large_alloc(enum hak_owner owner, size_t size, size_t align, bool *zeroed);
 hak_tier_free_fn hak_large_free;
 hak_tier_usable_size_fn hak_large_usable_size;
 hak_tier_resize_fn hak_large_resize;

@@ -3,13 +3,11 @@
  * calloc.c: zeroed blocks, up to their usable size: programs that grow into it expect zeros there.
  * Fresh mappings are zero already; recycled memory is cleared.
  */
-#include "src/base/bits.h"
 #include "src/base/tunables.h"
-#include "src/contract/slots.h"
 #include "src/front/fast.h"
 #include "src/front/front.h"
 #include "src/front/malloc.h"
-#include "src/os/os.h"
+#include "src/front/route.h"
 
 #include <errno.h>
 #include <string.h>
@@ -25,11 +23,11 @@ static void clear(void *block) {
 
 /* Apart, so that the usual way saves no registers. */
 static HAK_NOINLINE void *calloc_unusual(size_t bytes) {
+    if (bytes == 0) bytes = 1;
     if (bytes <= hak_bins_size_max()) {
-        void *block = hak_fast_malloc(bytes);
-        hak_class_t cls = hak_sizeclass_of(bytes == 0 ? 1 : bytes);
-        if (hak_likely(block != NULL)) memset(block, 0, hak_sizeclass_stride(cls));
-        return block;
+        void *block = hak_fast_malloc(bytes); /* first: it may be the call that starts the thread */
+        if (hak_unlikely(block == NULL)) return NULL;
+        return memset(block, 0, hak_route(bytes, HAK_ALIGN_BYTES).usable_bytes);
     }
     bool zeroed;
     void *block = hak_malloc_any(bytes, HAK_ALIGN_BYTES, &zeroed);

@@ -4,13 +4,12 @@
  */
 #include "src/front/malloc.h"
 
-#include "src/contract/slots.h"
 #include "src/contract/supply.h"
 #include "src/front/fast.h"
 #include "src/front/misuse.h"
 #include "src/front/options.h"
 #include "src/front/purge.h"
-#include "src/os/os.h"
+#include "src/front/route.h"
 
 #include <errno.h>
 
@@ -49,21 +48,21 @@ void *hak_malloc_class(hak_class_t cls) {
     return block != NULL ? block : fill_and_pop(tc, cls);
 }
 
-/* A block above the slabs from its tier, as one step. */
-static void *alloc_large(struct hak_tcache *tc, size_t size, size_t align, bool *zeroed) {
+/* A block of its tier, as one step. */
+static void *alloc_large(struct hak_tcache *tc, enum hak_owner owner, size_t size, size_t align,
+                         bool *zeroed) {
     hak_thread_enter(tc);
-    void *block = hak_large_alloc(size, align, zeroed);
+    void *block = hak_large_alloc(owner, size, align, zeroed);
     hak_thread_leave(tc);
     return block;
 }
 
 /* A whole span: one that the thread keeps, else one from the tier, marked as the thread's. */
-static void *malloc_span(size_t size, bool *zeroed) {
-    hak_class_t cls = hak_sizeclass_of(size);
-    size_t stride = hak_sizeclass_stride(cls);
+static void *malloc_span(hak_class_t cls, bool *zeroed) {
+    size_t bytes = hak_sizeclass_stride(cls);
     struct hak_tcache *tc = hak_thread_cache();
     if (hak_unlikely(tc == NULL)) {
-        return alloc_large(hak_thread_current(), stride, HAK_ALIGN_BYTES, zeroed);
+        return alloc_large(hak_thread_current(), HAK_OWNER_L25, bytes, HAK_ALIGN_BYTES, zeroed);
     }
     if (hak_unlikely(hak_thread_is_watched())) hak_purge_visit_of(tc, cls);
     void *block = hak_bin_pop(&tc->bins[cls]);
@@ -71,7 +70,7 @@ static void *malloc_span(size_t size, bool *zeroed) {
     hak_purge_visit(tc);
     hak_supply_check_empty(tc, cls);
     hak_misuse_check(tc);
-    block = alloc_large(tc, stride, HAK_ALIGN_BYTES, zeroed);
+    block = alloc_large(tc, HAK_OWNER_L25, bytes, HAK_ALIGN_BYTES, zeroed);
     if (block == NULL) return NULL;
     hak_thread_see_map(tc);
     hak_supply_mark_span(tc, cls, block);
@@ -79,19 +78,12 @@ static void *malloc_span(size_t size, bool *zeroed) {
 }
 
 static void *malloc_any(size_t size, size_t align, bool *zeroed) {
-    if (size <= hak_bins_size_max() && align <= HAK_SLAB_BYTES) {
-        hak_class_t cls =
-            align <= HAK_ALIGN_BYTES ? hak_sizeclass_of(size) : hak_sizeclass_aligned(size, align);
-        if (cls != 0 && hak_sizeclass_stride(cls) <= hak_bins_size_max()) {
-            return hak_malloc_class(cls);
-        }
-    }
-    if (size > HAK_MID_MAX && size <= hak_l25_size_max() && align <= HAK_SLAB_BYTES) {
-        return malloc_span(size, zeroed);
-    }
+    const struct hak_route route = hak_route(size, align);
+    if (hak_likely(hak_route_is_slab(&route))) return hak_malloc_class(route.cls);
+    if (route.cls != 0) return malloc_span(route.cls, zeroed);
     struct hak_tcache *tc = hak_thread_cache();
     if (hak_likely(tc != NULL)) hak_purge_visit(tc);
-    return alloc_large(hak_thread_current(), size, align, zeroed);
+    return alloc_large(hak_thread_current(), route.owner, size, align, zeroed);
 }
 
 /* Address space or memory is out: what is kept for reuse may be in the way. An aligned mapping is
@@ -126,13 +118,13 @@ void hak_malloc_checked(uintptr_t offset) {
 
 HAK_TLS const void *hak_call_site;
 
-/* The short way to a block above the bins; NULL: take the long one. */
+/* The short way to a block of the big tier, for sizes above the bins; NULL: take the long one. */
 static void *malloc_big(size_t size) {
     struct hak_tcache *tc = hak_thread_current();
     if (hak_unlikely(!tc->is_live || size > PTRDIFF_MAX)) return NULL;
     bool zeroed;
     hak_purge_visit(tc);
-    return alloc_large(tc, size, HAK_ALIGN_BYTES, &zeroed);
+    return alloc_large(tc, HAK_OWNER_BIG, size, HAK_ALIGN_BYTES, &zeroed);
 }
 
 /* The fast path of a watched thread (thread.h); NULL: take the long way. */

@@ -2,14 +2,12 @@
 /*
  * realloc.c: resizing, and what a block's usable size is.
  */
-#include "src/base/bits.h"
-#include "src/contract/slots.h"
 #include "src/front/fast.h"
 #include "src/front/foreign.h"
 #include "src/front/front.h"
 #include "src/front/malloc.h"
 #include "src/front/prove.h"
-#include "src/os/os.h"
+#include "src/front/route.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,14 +25,7 @@ size_t hak_front_usable_size(const void *block, const char *verb) {
 
 size_t hak_front_good_size(size_t size) {
     if (size > PTRDIFF_MAX || !hak_init()) return 0;
-    if (size == 0) size = 1;
-    size_t binned_max = hak_l25_size_max() > 0 ? hak_l25_size_max() : hak_bins_size_max();
-    if (size <= binned_max && (size <= hak_bins_size_max() || size > HAK_MID_MAX)) {
-        return hak_sizeclass_stride(hak_sizeclass_of(size));
-    }
-    if (size <= binned_max) return HAK_SLAB_BYTES; /* no mid tier: a whole span of one slab */
-    size_t page = hak_os_page_bytes();
-    return hak_round_up(size, page);
+    return hak_route(size == 0 ? 1 : size, HAK_ALIGN_BYTES).usable_bytes;
 }
 
 static void *move(void *block, size_t old_size, size_t size) {
@@ -58,11 +49,12 @@ void *hak_front_realloc(void *block, size_t size, const char *verb) {
         return NULL;
     }
     size_t old_size = usable(block, span);
-    if (old_size <= hak_bins_size_max()) {
+    const struct hak_route route = hak_route(size, HAK_ALIGN_BYTES);
+    if (hak_span_is_slab(span)) {
         /* Stay unless more than half would lie idle. */
         if (size <= old_size && size > old_size / 2) return block;
-        if (size <= old_size && hak_sizeclass_of(size) == hak_sizeclass_of(old_size)) return block;
-    } else if (size > hak_bins_size_max()) {
+        if (size <= old_size && route.cls == hak_slab_of_span(span)->cls) return block;
+    } else if (!hak_route_is_slab(&route)) {
         struct hak_tcache *tc = hak_thread_current();
         hak_thread_enter(tc);
         void *resized = hak_large_resize(block, size, span);

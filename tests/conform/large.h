@@ -7,6 +7,7 @@
 #ifndef HAK_TESTS_LARGE_H
 #define HAK_TESTS_LARGE_H
 
+#include "src/front/route.h"
 #include "tests/conform/conform.h"
 
 #define LARGE_TOP        (4 * MIB)
@@ -21,9 +22,14 @@ static inline bool large_is_zero(const unsigned char *bytes, size_t size) {
     return bytes[size - 1] == 0;
 }
 
+/* Of the tier that the front would ask. */
+static inline void *large_alloc(size_t size, size_t align, bool *zeroed) {
+    return hak_large_alloc(hak_route(size, align).owner, size, align, zeroed);
+}
+
 static inline void *take_large(size_t size, size_t align) {
     bool zeroed = false;
-    void *block = hak_large_alloc(size, align, &zeroed);
+    void *block = large_alloc(size, align, &zeroed);
     require(block != NULL);
     require(!zeroed || large_is_zero(block, size));
     return block;

@@ -99,7 +99,7 @@ static void a_span_in_a_bin_that_its_tier_has_back_is_found(void **state) {
     assert_true(hak_large_free(block, span));
     const bool holds = hak_check();
     bool zeroed;
-    assert_ptr_equal(hak_large_alloc(span->bytes, HAK_ALIGN_BYTES, &zeroed), block);
+    assert_ptr_equal(large_alloc(span->bytes, HAK_ALIGN_BYTES, &zeroed), block);
     memcpy(block, contents, sizeof contents);
     hak_supply_mark_span(scene.tc, scene.cls, block);
     assert_false(holds);

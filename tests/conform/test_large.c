@@ -173,9 +173,9 @@ static void an_impossible_size_gives_null_and_keeps_errno(void **state) {
     (void)state;
     bool zeroed;
     errno = 77;
-    assert_null(hak_large_alloc(PTRDIFF_MAX, HAK_ALIGN_BYTES, &zeroed));
-    assert_null(hak_large_alloc(SIZE_MAX / 4, HAK_ALIGN_BYTES, &zeroed));
-    assert_null(hak_large_alloc(size_at(0), (size_t)1 << 62, &zeroed));
+    assert_null(large_alloc(PTRDIFF_MAX, HAK_ALIGN_BYTES, &zeroed));
+    assert_null(large_alloc(SIZE_MAX / 4, HAK_ALIGN_BYTES, &zeroed));
+    assert_null(large_alloc(size_at(0), (size_t)1 << 62, &zeroed));
     assert_int_equal(errno, 77);
 }
 
