@@ -16,6 +16,9 @@ HAK_NOINLINE void *hak_malloc_slow(size_t size);
 HAK_NOINLINE void hak_free_slow(void *block);
 HAK_NOINLINE void hak_free_overflow(void *block, struct hak_tcache *tc, uintptr_t offset);
 HAK_NOINLINE void hak_free_checked(void *block);
+/* For verbs that have found the block's span: what is not the thread's own is not looked up again.
+ */
+HAK_NOINLINE void hak_free_proved(void *block, struct hak_span *span);
 HAK_NOINLINE void hak_malloc_checked(uintptr_t offset);
 
 HAK_INLINE void *hak_fast_malloc(size_t size) {

@@ -65,21 +65,41 @@ static bool free_large(void *block, struct hak_span *span) {
     return done;
 }
 
-/* Blocks that the thread's own bins do not take. */
-static void free_elsewhere(void *block) {
-    bool is_mapped = hak_tagmap_span(block) != NULL;
-    if (!is_mapped && hak_unlikely(!free_large(block, NULL))) {
-        if (!hak_foreign_free(block)) hak_misuse_unknown("free", block);
-    } else if (is_mapped) {
-        struct hak_span *span = hak_prove(block, "free");
-        if (span == NULL) return;
-        if (hak_span_is_slab(span)) {
-            free_remote(hak_slab_of_span(span), block);
-            return;
-        }
-        if (!free_large(block, span)) hak_misuse_double(block);
-    }
+static void note_freed(void) {
     if (hak_tls_own != NULL) hak_purge_note(hak_tls_own);
+}
+
+/* Blocks that the thread's own bins do not take, of a span that is proved. */
+static void free_proved(void *block, struct hak_span *span) {
+    if (hak_span_is_slab(span)) {
+        free_remote(hak_slab_of_span(span), block);
+        return;
+    }
+    if (!free_large(block, span)) hak_misuse_double(block);
+    note_freed();
+}
+
+static void free_elsewhere(void *block) {
+    struct hak_span *span = hak_tagmap_span(block);
+    if (span != NULL) {
+        span = hak_prove_in(span, block, "free");
+        if (span != NULL) free_proved(block, span);
+    } else if (hak_likely(free_large(block, NULL))) {
+        note_freed();
+    } else if (!hak_foreign_free(block)) {
+        hak_misuse_unknown("free", block);
+    }
+}
+
+void hak_free_proved(void *block, struct hak_span *span) {
+    const struct hak_tcache *tc = hak_thread_current();
+    uintptr_t slot = hak_tagmap_slot(block);
+    uint32_t offset = slot < tc->slots ? hak_tagmap_tag(block) ^ tc->tag : UINT32_MAX;
+    if (offset <= HAK_BIN_OFFSET_MAX) {
+        hak_fast_free(block);
+    } else {
+        free_proved(block, span);
+    }
 }
 
 static HAK_NOINLINE void free_cold(struct hak_tcache *tc) {

@@ -8,13 +8,7 @@
 #include "src/front/foreign.h"
 #include "src/front/misuse.h"
 
-struct hak_span *hak_prove(const void *block, const char *verb) {
-    struct hak_span *span = hak_tagmap_span(block);
-    if (span == NULL) span = hak_large_find(block);
-    if (hak_unlikely(span == NULL)) {
-        if (!hak_foreign_is_block(block)) hak_misuse_unknown(verb, block);
-        return NULL;
-    }
+struct hak_span *hak_prove_in(struct hak_span *span, const void *block, const char *verb) {
     bool is_slab = hak_span_is_slab(span);
     bool begins_block = is_slab ? hak_slab_is_block(hak_slab_of_span(span), block)
                                 : span->base == (const char *)block;
@@ -24,5 +18,13 @@ struct hak_span *hak_prove(const void *block, const char *verb) {
     }
     if (hak_likely(begins_block)) return span;
     hak_misuse_inside(verb, block);
+    return NULL;
+}
+
+struct hak_span *hak_prove(const void *block, const char *verb) {
+    struct hak_span *span = hak_tagmap_span(block);
+    if (span == NULL) span = hak_large_find(block);
+    if (hak_likely(span != NULL)) return hak_prove_in(span, block, verb);
+    if (!hak_foreign_is_block(block)) hak_misuse_unknown(verb, block);
     return NULL;
 }

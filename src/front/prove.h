@@ -12,4 +12,7 @@
  */
 struct hak_span *hak_prove(const void *block, const char *verb);
 
+/* The same where the span that the address lies in is known. */
+struct hak_span *hak_prove_in(struct hak_span *span, const void *block, const char *verb);
+
 #endif

@@ -28,11 +28,11 @@ size_t hak_front_good_size(size_t size) {
     return hak_route(size == 0 ? 1 : size, HAK_ALIGN_BYTES).usable_bytes;
 }
 
-static void *move(void *block, size_t old_size, size_t size) {
+static void *move(void *block, struct hak_span *span, size_t old_size, size_t size) {
     void *moved = hak_fast_malloc(size);
     if (moved == NULL) return NULL;
     memcpy(moved, block, old_size < size ? old_size : size);
-    hak_fast_free(block);
+    hak_free_proved(block, span);
     return moved;
 }
 
@@ -41,7 +41,7 @@ void *hak_front_realloc(void *block, size_t size, const char *verb) {
     struct hak_span *span = hak_prove(block, verb);
     if (span == NULL) return hak_foreign_realloc(block, size);
     if (size == 0) {
-        hak_fast_free(block);
+        hak_free_proved(block, span);
         return NULL;
     }
     if (size > PTRDIFF_MAX) {
@@ -61,5 +61,5 @@ void *hak_front_realloc(void *block, size_t size, const char *verb) {
         hak_thread_leave(tc);
         if (resized != NULL) return resized;
     }
-    return move(block, old_size, size);
+    return move(block, span, old_size, size);
 }
