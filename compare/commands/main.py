@@ -7,7 +7,7 @@ the sub-command; 2 where there is no such one.
 
 import sys
 
-from . import ab, ablate, campaign, insn, listing, report, run
+from . import ab, ablate, campaign, curves, insn, listing, report, run
 
 COMMANDS = {
     "run": (run.main, "hakmem and its peers over all rows"),
@@ -15,6 +15,7 @@ COMMANDS = {
     "ab": (ab.main, "two builds against each other"),
     "ablate": (ablate.main, "what each build option and switch is worth"),
     "insn": (insn.main, "instructions per operation, and the gate on them"),
+    "curves": (curves.main, "the memory of servers through a peak"),
     "campaign": (campaign.main, "a comparison over several machines"),
     "report": (report.main, "renders, packs, imports or exports a folder of results"),
     "list": (listing.main, "the rows and allocators there are"),

@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from ..records import mimalloc_bench
-from ..report import export, readme_table, render
+from ..report import export, peak_report, readme_table, render
 from ..report.tables import terminal
 
 
@@ -56,5 +56,7 @@ def main(argv):
     if given.export:
         sys.stdout.write(export.FORMATS[given.export](render.load(given.folder)))
         return 0
-    sys.stdout.write(terminal(render.write(given.folder), 160))
+    summary = render.write(given.folder)
+    sys.stdout.write(peak_report.markdown(summary) if isinstance(summary, peak_report.Peaks)
+                     else terminal(summary, 160))
     return 0

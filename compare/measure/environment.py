@@ -20,7 +20,7 @@ from . import noise
 
 ROOT = Path("/")
 PROGRAMS = ["python3.11", "sqlite3", "redis-server", "redis-tools", "gcc-12", "lua5.4", "perl",
-            "ghostscript", "z3", "git", "rocksdb-tools"]
+            "ghostscript", "z3", "git", "rocksdb-tools", "nodejs"]
 KHUGEPAGED = ["defrag", "pages_to_scan", "scan_sleep_millisecs", "alloc_sleep_millisecs",
               "max_ptes_none"]
 

@@ -26,6 +26,7 @@ class Sample:
     interval_ms: float
     out: str  # the file of samples
     rest_s: float = 0  # how long the program is to stay idle at its end, where it can
+    with_ledger: bool = True  # that live bytes are counted as well
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class Launcher:
             command += ["--preload", library]
         if shot.sample is not None:
             command += ["--sample-ms", f"{shot.sample.interval_ms:g}", "--sample-out",
-                        shot.sample.out, "--ledger"]
+                        shot.sample.out]
+            command += ["--ledger"] if shot.sample.with_ledger else []
         command += ["--stdout", str(stdout), "--stderr", str(stderr), "--", *argv]
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

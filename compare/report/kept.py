@@ -72,6 +72,8 @@ def question(session):
     plan, count = session["plan"], len(session["workloads"])
     rows = f"{count} row" if count == 1 else f"{count} rows"
     mode = plan.get("mode", "compare")
+    if mode == "curves":
+        return f"memory over time, {count} servers"
     if plan.get("imported"):
         return f"imported from {plan['imported']}, {rows}"
     if mode == "ab":

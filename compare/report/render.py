@@ -9,11 +9,14 @@ from pathlib import Path
 
 from ..analyse.summary import Summary
 from ..records import runfile
-from . import charts, kept, latex, page, tables
+from . import charts, kept, latex, page, peak_report, tables
 
 
 def load(folder):
-    return Summary(runfile.read(runfile.runs_of(folder)))
+    """What the folder's runs say: a Summary, or Peaks where servers were followed."""
+    lines = runfile.read(runfile.runs_of(folder))
+    is_curves = lines[0]["plan"].get("mode") == "curves"
+    return peak_report.Peaks(lines) if is_curves else Summary(lines)
 
 
 def write_plots(folder, plots):
@@ -31,6 +34,10 @@ def write(folder):
     """Renders a result folder from its runs; returns the summary for the terminal."""
     folder = Path(folder)
     summary = load(folder)
+    if isinstance(summary, peak_report.Peaks):
+        write_plots(folder, peak_report.all_plots(summary))
+        write_tables(folder, summary)
+        return summary
     plots, absent = charts.all_plots(summary)
     write_plots(folder, plots)
     write_tables(folder, summary)
@@ -44,9 +51,10 @@ def write(folder):
 
 def write_tables(folder, summary):
     """What a folder that is kept has of its runs."""
+    made_by = peak_report if isinstance(summary, peak_report.Peaks) else tables
     for name, made in (
-        ("summary.md", tables.markdown(summary)),
-        ("summary.csv", tables.comma_separated(summary)),
+        ("summary.md", made_by.markdown(summary)),
+        ("summary.csv", made_by.comma_separated(summary)),
     ):
         (Path(folder) / name).write_text(made, encoding="utf-8")
 

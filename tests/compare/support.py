@@ -144,3 +144,12 @@ def ablation_session(blocks=9):
                     "ns_per_op": (20 + block) * times, "hwm_kib": 4096}))
         records.append(head(rec="block_end", block=block))
     return records
+
+
+def has_python_arenas(shot, argv, env, folder):
+    """Does Python, started so, serve small objects from arenas of its own? Its statistics say."""
+    out, err = Path(folder, "statistics"), Path(folder, "statistics.err")
+    code = "import sys; sys._debugmallocstats(); print(hash('a'))"
+    report = shot.launcher.run(shot, (*argv, "-c", code), 300, out, err, env)
+    assert report["exit"] == 0, report
+    return "arenas" in err.read_text()
