@@ -207,6 +207,22 @@ static void raise_peak(struct ledger_page *page, unsigned long long live) {
         continue;
 }
 
+static unsigned long long peak_units(unsigned long long bytes) {
+    unsigned long long units = bytes / LEDGER_PEAK_UNIT + (bytes % LEDGER_PEAK_UNIT != 0);
+    return units < UINT32_MAX ? units : UINT32_MAX;
+}
+
+/* Sampled, the two would be of different moments: the sampler may wait for a processor between. */
+static void raise_peak_pair(struct ledger_page *page, unsigned long long live) {
+    unsigned long long units = peak_units(live);
+    unsigned long long found = atomic_load_explicit(&page->peak_pair, memory_order_relaxed);
+    while (units > found >> 32) {
+        unsigned long long usable = atomic_load_explicit(&page->usable_bytes, memory_order_relaxed);
+        unsigned long long pair = units << 32 | peak_units(usable);
+        if (atomic_compare_exchange_weak(&page->peak_pair, &found, pair)) return;
+    }
+}
+
 /* The allocator may allocate to answer, as gperftools does for the first one: not for the program.
  */
 static __attribute__((tls_model("initial-exec"))) _Thread_local bool is_asking;
@@ -239,6 +255,7 @@ static void *enter(void *block, size_t size) {
         add(&page->usable_bytes, usable_of(block, size));
     }
     raise_peak(page, live);
+    raise_peak_pair(page, live);
     return block;
 }
 

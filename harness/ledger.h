@@ -25,6 +25,7 @@ enum {
     LEDGER_DIRECTORY = 1 << (LEDGER_ADDRESS_BITS - LEDGER_REACH_SHIFT),
     LEDGER_SHADOWS = 1 << 16, /* 64 GiB of addresses with blocks in them */
     LEDGER_PAGE_BYTES = 4096,
+    LEDGER_PEAK_UNIT = 64, /* bytes; a half of peak_pair reaches 256 GiB */
 };
 
 /* All relaxed: each is a count of its own, and the launcher reads a moment, not an order. */
@@ -33,8 +34,11 @@ struct ledger_page {
     atomic_uint shadow_count;
     atomic_ullong live_bytes, live_blocks, peak_bytes;
     atomic_ullong usable_bytes; /* of the live blocks, as their allocator says; 0: it does not */
-    atomic_ullong entered;      /* blocks that were ever live; one that was resized is another */
-    atomic_ullong strangers;    /* blocks that no shadow could take */
+    /* At the most live bytes: these in the upper half and the usable bytes of that moment in the
+     * lower, in units, rounded up. One word, so that the two are of one moment. */
+    atomic_ullong peak_pair;
+    atomic_ullong entered;   /* blocks that were ever live; one that was resized is another */
+    atomic_ullong strangers; /* blocks that no shadow could take */
 };
 
 struct ledger {

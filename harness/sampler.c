@@ -40,16 +40,7 @@ enum field {
     SWAP,
     PROC_FIELDS
 };
-enum more {
-    VMAS = PROC_FIELDS,
-    PROCESSES,
-    OTHERS,
-    LEDGER,
-    LIVE_BYTES,
-    LIVE_BLOCKS,
-    USABLE,
-    FIELDS
-};
+enum more { VMAS = PROC_FIELDS, PROCESSES, OTHERS, LEDGER, LIVE_BYTES, LIVE_BLOCKS, FIELDS };
 
 static const char *const proc_names[PROC_FIELDS] = {
     "\nRss:",           "\nPss:",      "\nPss_Shmem:",     "\nPrivate_Clean:",
@@ -67,8 +58,7 @@ static const char *const names[FIELDS] = {"rss_kib",
                                           "others_private_kib",
                                           "ledger_kib",
                                           "live_b",
-                                          "live_blocks",
-                                          "usable_b"};
+                                          "live_blocks"};
 
 struct sample {
     double t_ms;
@@ -186,7 +176,6 @@ static void add_family(uint64_t *value, size_t count) {
 
 static void read_ledger(uint64_t *value) {
     if (!sampler.page) return;
-    value[USABLE] = atomic_load_explicit(&sampler.page->usable_bytes, memory_order_relaxed);
     value[LIVE_BYTES] = atomic_load_explicit(&sampler.page->live_bytes, memory_order_relaxed);
     value[LIVE_BLOCKS] = atomic_load_explicit(&sampler.page->live_blocks, memory_order_relaxed);
 }
@@ -198,7 +187,7 @@ static uint64_t ledger_kib(void) {
 }
 
 static void forget_ledger(uint64_t *value) {
-    value[LEDGER] = value[LIVE_BYTES] = value[LIVE_BLOCKS] = value[USABLE] = 0;
+    value[LEDGER] = value[LIVE_BYTES] = value[LIVE_BLOCKS] = 0;
 }
 
 static void halve(void) {
@@ -232,6 +221,9 @@ static void write_counts(FILE *file) {
     fprintf(file, ",\"owner\":%d,\"peak_live_b\":%llu,\"entered\":%llu,\"strangers\":%llu",
             atomic_load(&page->owner), atomic_load(&page->peak_bytes), atomic_load(&page->entered),
             atomic_load(&page->strangers));
+    unsigned long long pair = atomic_load(&page->peak_pair);
+    fprintf(file, ",\"peak_pair_b\":[%llu,%llu]", (pair >> 32) * LEDGER_PEAK_UNIT,
+            (pair & UINT32_MAX) * LEDGER_PEAK_UNIT);
     fprintf(file, ",\"end_live_b\":%llu,\"end_live_blocks\":%llu", atomic_load(&page->live_bytes),
             atomic_load(&page->live_blocks));
 }

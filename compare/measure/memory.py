@@ -7,7 +7,7 @@ What the ledger itself needs is taken off everywhere here. The metric is of the 
 `base_rss_kib` (a program that does nothing, under the same arm) and `bookkeeping_kib` (what a
 workload of harness/ keeps for itself) are taken off only where it says net or overhead.
 Peaks of resident memory are those of the samples: a peak between two of them is not seen. The
-largest sum of live bytes is exact.
+largest sum of live bytes is exact, and so are the usable bytes at that moment.
 A process with children: what is resident is the larger of two sums that count no page twice and
 may miss some: its Rss and what each other has for itself alone; and the Pss of all. Live bytes, and
 what is resident per live byte, are of the process alone: the ledger counts no others.
@@ -41,6 +41,7 @@ class Timeline:
     begin_ms: float  # by the monotonic clock
     ledger_kib: int  # at the end
     peak_live_b: int | None
+    peak_pair_b: tuple  # (live, usable) bytes when most were live, to 64 bytes; (0, 0): not known
     t_ms: list
     series: dict
 
@@ -63,9 +64,8 @@ def read(path):
     claimed = said.get("owner", 0) != 0
     if not claimed:
         series["live_b"] = []
-    series["usable_b"] = said["usable_b"]
     return Timeline(said["begin_ms"], ledger[-1], said["peak_live_b"] if claimed else None,
-                    said["t_ms"], series)
+                    tuple(said["peak_pair_b"]) if claimed else (0, 0), said["t_ms"], series)
 
 
 def mean_over_time(t_ms, values):
@@ -117,12 +117,13 @@ def retained(timeline, said):
 def per_live_byte(timeline, base_kib, own_kib):
     """What each byte costs at the moment when most of them are alive."""
     place = place_of_peak(timeline.series["live_b"])
-    live, usable, rss = (timeline.series[s][place] for s in ("live_b", "usable_b", "own_rss_kib"))
+    live, rss = (timeline.series[s][place] for s in ("live_b", "own_rss_kib"))
     found = {"rss_at_peak_live_kib": rss}
     if live >= LEAST_LIVE_B and base_kib is not None:
         found["overhead_at_peak_live"] = round((rss - own_kib) * 1024 / live, 4)
-    if live >= LEAST_LIVE_B and usable > 0:  # else the allocator does not say
-        found["internal_fragmentation"] = round(max(1, usable / live), 4)  # not read at once
+    peak, usable = timeline.peak_pair_b
+    if peak >= LEAST_LIVE_B and usable > 0:  # else the allocator does not say
+        found["internal_fragmentation"] = round(max(1, usable / peak), 4)
     return found
 
 

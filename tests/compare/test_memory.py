@@ -87,7 +87,7 @@ def made_up(count=1000, **fields):
             "anon_huge_kib": [0] * count, "live_b": [1024 * k for k in live_kib],
             "vmas": [30] * count, "processes": [1] * count,
             "others_private_kib": [0] * count,
-            "usable_b": [1280 * k for k in live_kib]}
+            "peak_pair_b": [1024 * max(live_kib), 1280 * max(live_kib)]}
     return said | fields
 
 
@@ -128,8 +128,12 @@ class Sums(Folder):
     def test_the_allocators_rounding_is_what_it_says_over_what_was_asked_for(self):
         self.assertEqual(self.metric(made_up())["internal_fragmentation"], 1.25)
         self.assertIsNone(self.metric(made_up(count=200))["internal_fragmentation"])
-        silent = made_up(usable_b=[0] * 1000)
+        silent = made_up(peak_pair_b=[5000 * 1024, 0])
         self.assertIsNone(self.metric(silent)["internal_fragmentation"])
+
+    def test_the_allocators_rounding_does_not_depend_on_when_samples_were_taken(self):
+        late = made_up(live_b=[0] * 999 + [2 << 20])
+        self.assertEqual(self.metric(late)["internal_fragmentation"], 1.25)
 
     def test_with_children_it_is_the_larger_of_two_sums_without_a_page_twice(self):
         said = made_up(processes=[1] * 500 + [3] * 500)
