@@ -24,6 +24,7 @@ from compare.report import kept, peak_report, render
 from compare.workloads import programs, servers
 
 HAKMEM = os.environ.get("HAK_BENCH_LIB")
+RESULTS = support.COMPARE.parent / "results"
 SMALL = 1 << 20
 
 
@@ -213,6 +214,17 @@ class Folders(unittest.TestCase):
         self.assertTrue(text.endswith("<!-- end of the tables -->\nafter\n"))
         for link in re.findall(r"\((figures/[^)]*)\)", text):
             self.assertTrue((self.scratch / link).exists(), link)
+
+    def test_the_page_says_what_its_folder_says(self):
+        page = support.COMPARE.parent / "docs" / curves.PAGE
+        have = curves.MARKED.search(page.read_text(encoding="utf-8"))
+        folder = have["folder"]
+        found = render.load(RESULTS / folder)
+        self.assertEqual(have[0], curves.tables(found, folder),
+                         "compare curves --docs FOLDER writes it")
+        for row in found.rows:
+            figure = page.parent / "figures" / f"{peak_report.slug(row['workload'])}.svg"
+            self.assertTrue(figure.exists(), figure.name)
 
     def session(self, *more):
         argv = ["--launch", support.LAUNCH, "--probe", support.PROBE, "--lib",
