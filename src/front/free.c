@@ -202,6 +202,8 @@ void hak_free_checked(void *block) {
         hak_misuse_inside("free", block);
     } else if (is_in_bin(tc, cls, block) || (is_slab && is_in_slab(tc, slab, block))) {
         hak_misuse_double(block);
+    } else if (hak_unlikely(hak_thread_is_watched())) {
+        free_watched(tc, block);
     } else if (!hak_bin_push(&tc->bins[cls], block)) {
         hak_free_overflow(block, tc, offset);
     }
