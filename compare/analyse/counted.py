@@ -9,16 +9,18 @@ failed is kept whatever became of its block, since its failure decides a cell. O
 with its block: where that was disturbed and done again, it may have been the machine's.
 """
 
+from typing import Any
+
 from ..measure.launch import is_timeout
 
 
-def block_of(record):
+def block_of(record: dict[str, Any]) -> tuple[str, int]:
     """What names a block: in merged sessions each machine has its own."""
     return record.get("machine") or "", record["block"]
 
 
 class Counted:
-    def __init__(self, records):
+    def __init__(self, records: list[dict[str, Any]]) -> None:
         self.whole = set()  # blocks ended for all rows
         self.attempts = {}  # (block, row) -> the attempt that counts
         self.refused = []  # ends of attempts that do not count
@@ -36,22 +38,22 @@ class Counted:
             else:
                 self.whole.add(block_of(end))
 
-    def attempt(self, block, row):
+    def attempt(self, block: tuple[str, int], row: str) -> int | None:
         if block in self.whole:
             return 0
         return self.attempts.get((block, row))
 
-    def counts(self, record):
+    def counts(self, record: dict[str, Any]) -> bool:
         """Does the block that a run or a histogram is of count?"""
         block, row = block_of(record), record["workload"]
         attempts = {self.attempt(block, row), self.attempt(("", block[1]), row)}
         return record.get("attempt", 0) in attempts
 
-    def runs(self, records):
+    def runs(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [r for r in records if r["rec"] == "run" and (
             self.counts(r) or not (r["valid"] or self.was_late(r)))]
 
-    def was_late(self, run):
+    def was_late(self, run: dict[str, Any]) -> bool:
         """It timed out in a block that was done again."""
         place = block_of(run), run["workload"], run.get("attempt", 0)
         return is_timeout(run["reason"]) and place in self.repeated

@@ -8,8 +8,10 @@ between copies. Invariant: p-values serve a gate's decisions only; no table show
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats as distributions
 
 from . import estimates
@@ -27,14 +29,14 @@ class Superiority:
     cliff: float  # from -1, always more, to 1, always less
 
 
-def superiority(log_ratios):
+def superiority(log_ratios: list[float]) -> Superiority:
     """Cliff's delta for pairs (his d_w: Cliff, Ordinal Methods, 1996): blocks are compared within
     themselves, since between them the machine has changed."""
     cliff = -float(np.mean(np.sign(log_ratios)))
     return Superiority((1 + cliff) / 2, cliff)
 
 
-def p_beyond(log_ratios, delta):
+def p_beyond(log_ratios: NDArray[Any] | list[float], delta: float) -> float:
     """Of the hypothesis that the ratio lies within 1 +- delta: Wilcoxon's signed ranks against
     the nearer edge, doubled, since either side may turn out."""
     d = np.asarray(log_ratios, dtype=float)
@@ -47,7 +49,7 @@ def p_beyond(log_ratios, delta):
     return min(1.0, 2 * min(found, default=1.0))
 
 
-def holm(p_values):
+def holm(p_values: list[float]) -> Any:
     """The p-values adjusted so that ALPHA holds for all of them together."""
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
@@ -68,7 +70,7 @@ class Claim:
     adjusted: float
 
 
-def gate(cells):
+def gate(cells: list[tuple[str, str, str, float]]) -> list[Claim]:
     """`cells`: (row, metric, verdict, p-value) of every cell of the gate -> claims.
 
     A difference stands where the cell's own interval shows it and Holm upholds it."""
@@ -80,7 +82,8 @@ def gate(cells):
     return claims
 
 
-def smallest_effect(null_log_ratios, delta, seed, n=None, power=POWER):
+def smallest_effect(null_log_ratios: NDArray[Any] | list[float], delta: float, seed: Any,
+                    n: int | None = None, power: float = POWER) -> float | None:
     """The smallest true ratio above 1 that n blocks with the null arm's noise show with this
     power to lie above 1 + delta; None where n blocks are too few to show anything.
 
@@ -106,7 +109,7 @@ class Rate:
     of: int
 
 
-def false_positive_rate(verdicts):
+def false_positive_rate(verdicts: list[str]) -> Rate:
     """Of comparisons of copies, where every difference found is false; interval of Clopper and
     Pearson. Copies of a row share their base: the comparisons are not quite independent."""
     verdicts = list(verdicts)

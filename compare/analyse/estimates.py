@@ -30,8 +30,10 @@ import math
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from .walsh import Walsh, counts_of, hodges_lehmann, rank_of_interval
@@ -59,53 +61,54 @@ class Estimate:
     high: float
     n: int
 
-    def reach(self):
+    def reach(self) -> float:
         """How far the interval goes from 1, on either side."""
         return max(abs(self.high - 1), abs(self.low - 1))
 
-    def half_width(self):
+    def half_width(self) -> float:
         """Of the interval, on the scale of the log ratio: 0.01 is about 1 %."""
         return (math.log(self.high) - math.log(self.low)) / 2
 
 
-def widened_level(n, freedom=None, confidence=CONFIDENCE):
+def widened_level(n: float, freedom: float | None = None, confidence: float = CONFIDENCE) -> float:
     """The confidence level to ask of a bootstrap over n values."""
     t = stats.t.ppf((1 - confidence) / 2, freedom or n - 1)
-    return 1 - 2 * stats.norm.cdf(math.sqrt(n / (n - 1)) * t)
+    return float(1 - 2 * stats.norm.cdf(math.sqrt(n / (n - 1)) * t))
 
 
-def quantiles(values, level):
+def quantiles(values: Any, level: float) -> Any:
     return np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
 
 
-def lag_correlation(d):
+def lag_correlation(d: NDArray[Any]) -> float:
     """Between each value and the one after it; 0 for constant data."""
     x = np.asarray(d, dtype=float) - np.mean(d)
     square = float(x @ x)
     return float(x[1:] @ x[:-1]) / square if square > 0 else 0.0
 
 
-def is_alike(d):
+def is_alike(d: NDArray[Any]) -> bool:
     return len(d) >= LEAST_FOR_ALIKE and abs(lag_correlation(d)) > ALIKE
 
 
-def drawn(n, resamples, rng, at_once=1):
+def drawn(n: int, resamples: int, rng: np.random.Generator, at_once: int = 1) -> NDArray[Any]:
     """Indices of resamples of n values, in runs of `at_once` neighbours."""
     starts = rng.integers(0, n - at_once + 1, (resamples, -(-n // at_once)))
     indices = starts[:, :, None] + np.arange(at_once)
     return indices.reshape(resamples, -1)[:, :n]
 
 
-def percentile_interval(d, rng, resamples, at_once):
+def percentile_interval(d: NDArray[Any], rng: np.random.Generator, resamples: int,
+                        at_once: int) -> Any:
     """Bootstrap over runs of neighbours: there are n / at_once independent ones at best."""
     values = Walsh(d).medians(counts_of(drawn(len(d), resamples, rng, at_once)))
     return quantiles(values, widened_level(len(d) / at_once))
 
 
-def bca_interval(d, rng, resamples):
+def bca_interval(d: NDArray[Any], rng: np.random.Generator, resamples: int) -> Any:
     walsh = Walsh(d)
 
-    def statistic(indices, axis):
+    def statistic(indices: NDArray[Any], axis: Any) -> Any:
         return walsh.medians(counts_of(indices, len(d)))
 
     with warnings.catch_warnings():  # said below, by falling back
@@ -116,7 +119,7 @@ def bca_interval(d, rng, resamples):
     return result.confidence_interval
 
 
-def log_interval(d, seed, resamples=RESAMPLES):
+def log_interval(d: NDArray[Any] | list[float], seed: Any, resamples: int = RESAMPLES) -> Any:
     """The interval of the Hodges-Lehmann median of d."""
     d = np.asarray(d, dtype=float)
     if np.ptp(d) == 0:
@@ -130,7 +133,8 @@ def log_interval(d, seed, resamples=RESAMPLES):
     return low, high
 
 
-def median_ratio(log_ratios, seed, resamples=RESAMPLES):
+def median_ratio(log_ratios: NDArray[Any] | list[float], seed: Any,
+                 resamples: int = RESAMPLES) -> Estimate:
     """exp of the Hodges-Lehmann median of one row, with its interval."""
     n = len(log_ratios)
     ratio = math.exp(hodges_lehmann(log_ratios))
@@ -140,7 +144,8 @@ def median_ratio(log_ratios, seed, resamples=RESAMPLES):
     return Estimate(ratio, math.exp(low), math.exp(high), n)
 
 
-def signed_rank_interval(log_ratios, confidence=CONFIDENCE):
+def signed_rank_interval(log_ratios: list[float],
+                         confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The distribution-free interval of the Hodges-Lehmann median, by Wilcoxon's signed ranks
     (Hollander & Wolfe 1999, 3.4): fast, needs no seed, but holds for symmetric noise only."""
     rank = rank_of_interval(len(log_ratios), confidence)
@@ -150,17 +155,17 @@ def signed_rank_interval(log_ratios, confidence=CONFIDENCE):
     return float(averages[rank - 1]), float(averages[-rank])
 
 
-def by_machine(row):
+def by_machine(row: NDArray[Any] | dict[tuple[str, int], float]) -> dict[str, dict[int, float]]:
     """A row, {(machine, block): d}, as machine -> {block: d}; a plain list is one machine's."""
     if not isinstance(row, dict):
         row = {("", block): d for block, d in enumerate(row)}
-    split = defaultdict(dict)
+    split: dict[str, dict[int, float]] = defaultdict(dict)
     for (machine, block), d in sorted(row.items()):
         split[machine][block] = d
     return dict(split)
 
 
-def parts(rows):
+def parts(rows: list[dict[str, dict[int, float]]]) -> dict[Any, Any]:
     """Rows that are resampled together: they have the same blocks on the same machines."""
     found = defaultdict(list)
     for row in rows:
@@ -168,14 +173,16 @@ def parts(rows):
     return found
 
 
-def sum_on(machine, rows, resamples, rng):
+def sum_on(machine: str, rows: list[dict[str, dict[int, float]]], resamples: int,
+           rng: np.random.Generator) -> Any:
     """The sum over rows of their medians on one machine, of each resample of its blocks."""
     n = len(rows[0][machine])
     counts = counts_of(drawn(n, resamples, rng))
     return sum(Walsh(list(row[machine].values())).medians(counts) for row in rows)
 
 
-def drawn_sums(rows, resamples, rng):
+def drawn_sums(rows: list[dict[str, dict[int, float]]], resamples: int,
+               rng: np.random.Generator) -> Any:
     """The sum over the rows of a part, machines and blocks drawn."""
     machines = list(rows[0])
     if len(machines) == 1:
@@ -187,13 +194,13 @@ def drawn_sums(rows, resamples, rng):
     return total / len(machines)
 
 
-def units(rows):
+def units(rows: list[Any]) -> int:
     """How many independent values a part rests on: machines, or the blocks of the only one."""
     machines = list(rows[0])
     return len(machines) if len(machines) > 1 else len(rows[0][machines[0]])
 
 
-def level_of_parts(found, sums):
+def level_of_parts(found: list[list[dict[str, dict[str, Any]]]], sums: list[NDArray[Any]]) -> float:
     variances = np.array([s.var() for s in sums])
     counts = np.array([units(rows) for rows in found])
     least = int(counts.min())
@@ -203,7 +210,7 @@ def level_of_parts(found, sums):
     return widened_level(least, freedom)
 
 
-def geometric_mean_ratio(rows, seed, resamples=MEAN_RESAMPLES):
+def geometric_mean_ratio(rows: list[Any], seed: Any, resamples: int = MEAN_RESAMPLES) -> Estimate:
     """The geometric mean over rows of exp(Hodges-Lehmann median over blocks).
 
     `rows`: for each row a list of d, block by block, or a dictionary (machine, block) -> d."""
@@ -220,7 +227,7 @@ def geometric_mean_ratio(rows, seed, resamples=MEAN_RESAMPLES):
     return Estimate(ratio, math.exp(low), math.exp(high), n)
 
 
-def row_ratio(row, seed):
+def row_ratio(row: Any, seed: Any) -> Estimate:
     """One row's ratio: BCa over its blocks, or the mean over machines where there are several."""
     machines = by_machine(row)
     if len(machines) == 1:
@@ -228,14 +235,14 @@ def row_ratio(row, seed):
     return geometric_mean_ratio([row], seed)
 
 
-def delta_of(null):
+def delta_of(null: Estimate | None) -> float:
     """The smallest difference to be called one: 1 %, or what the null arm shows as noise."""
     if null is None or math.isnan(null.low):
         return LEAST_DELTA
     return max(LEAST_DELTA, null.reach())
 
 
-def verdict(estimate, delta, metric="time"):
+def verdict(estimate: Estimate, delta: float, metric: str = "time") -> str:
     """Where the whole 95 % interval lies against [1-delta, 1+delta], as one of four words.
 
     Inside is the equivalence test (TOST, Schuirmann 1987): two one-sided tests, each at 2.5 % here,
@@ -250,7 +257,7 @@ def verdict(estimate, delta, metric="time"):
     return INCONCLUSIVE
 
 
-def is_decided(word):
+def is_decided(word: str) -> bool:
     """A difference was found."""
     return any(word in pair for pair in WORDS.values())
 
@@ -263,7 +270,7 @@ class Spread:
     cv: float
 
 
-def spread(values):
+def spread(values: list[float]) -> Spread:
     x = np.asarray(values, dtype=float)
     cv = float(x.std(ddof=1) / x.mean()) if len(x) > 1 and x.mean() else 0.0
     return Spread(float(x.min()), float(np.median(x)), float(np.quantile(x, 0.9)), cv)

@@ -26,24 +26,27 @@ over 24 some 54 %, over 60 some 38 %: more blocks make it worse.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats as distributions
 
 from . import estimates
+from .estimates import Estimate
 
 
 @dataclass(frozen=True)
 class Fit:
     """What the layouts do in one row, or in the mean of several. Effects are of log ratios."""
 
-    aligned: dict  # block -> d without the effects; a mean has none
-    arm: np.ndarray  # effect of each layout of the arm; their sum is 0
-    base: np.ndarray  # and of the base
+    aligned: dict[str, Any]  # block -> d without the effects; a mean has none
+    arm: NDArray[Any]  # effect of each layout of the arm; their sum is 0
+    base: NDArray[Any]  # and of the base
     noise: float  # variance that the blocks' noise gives to the centre
     freedom: float  # of that variance
 
-    def variance(self):
+    def variance(self) -> tuple[float, float]:
         """(V, its degrees of freedom); V may come out negative where there is no spread."""
         last = len(self.arm) - 1
         arm, base = (float(np.var(side, ddof=1)) / len(side) for side in (self.arm, self.base))
@@ -51,7 +54,7 @@ class Fit:
         squares = (arm ** 2 + base ** 2) / last + self.noise ** 2 / self.freedom
         return total, max(last, total ** 2 / squares) if squares > 0 else last
 
-    def half_width(self, confidence=estimates.CONFIDENCE):
+    def half_width(self, confidence: float = estimates.CONFIDENCE) -> float:
         """Of the t-interval over layouts."""
         total, freedom = self.variance()
         if total <= 0:
@@ -59,7 +62,7 @@ class Fit:
         return float(distributions.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(total)
 
 
-def design(places, count):
+def design(places: list[tuple[int, int]], count: int) -> NDArray[Any]:
     """The columns of least squares: the centre, the arm's layouts, the base's (sums are zero)."""
     columns = np.zeros((len(places), 2 * count - 1))
     columns[:, 0] = 1
@@ -72,7 +75,7 @@ def design(places, count):
     return columns
 
 
-def fit(pairs, builds, count):
+def fit(pairs: dict[Any, Any], builds: dict[Any, Any], count: int) -> Fit | None:
     """The Fit of a row; None where its blocks are too few to tell layouts and noise apart.
 
     `pairs`: block -> d; `builds`: block -> (the arm's layout, the base's)."""
@@ -90,7 +93,7 @@ def fit(pairs, builds, count):
     return Fit(dict(zip(pairs, values.tolist())), arm, base, noise / len(d), freedom)
 
 
-def mean(fits):
+def mean(fits: list[Fit]) -> Fit:
     """Of the rows' effects: the layouts are the same files in every row."""
     noise = np.array([one.noise for one in fits])
     squares = sum(one.noise ** 2 / one.freedom for one in fits)
@@ -100,7 +103,7 @@ def mean(fits):
                float(noise.sum()) / len(fits) ** 2, freedom)
 
 
-def widened(estimate, found):
+def widened(estimate: Estimate, found: Fit) -> Estimate:
     """The estimate over blocks, not narrower than what the layouts say."""
     if math.isnan(estimate.low):
         return estimate
@@ -109,25 +112,26 @@ def widened(estimate, found):
                           max(estimate.high, estimate.ratio * reach), estimate.n)
 
 
-def without_interval(estimate):
+def without_interval(estimate: Estimate) -> Estimate:
     return estimates.Estimate(estimate.ratio, math.nan, math.nan, estimate.n)
 
 
-def row_ratio(pairs, found, seed):
+def row_ratio(pairs: dict[tuple[str, int], float], found: Fit | None, seed: Any) -> Estimate:
     """One row's ratio; `found`: its Fit, or None: then nothing is said about the spread."""
     if found is None:
         return without_interval(estimates.row_ratio(pairs, seed))
     return widened(estimates.row_ratio(found.aligned, seed), found)
 
 
-def geometric_mean_ratio(rows, fits, seed):
+def geometric_mean_ratio(rows: list[dict[tuple[str, int], float]], fits: list[Any],
+                         seed: Any) -> Estimate:
     if None in fits:
         return without_interval(estimates.geometric_mean_ratio(rows, seed))
     made = estimates.geometric_mean_ratio([one.aligned for one in fits], seed)
     return widened(made, mean(fits))
 
 
-def p_beyond(estimate, found, delta):
+def p_beyond(estimate: Estimate, found: Fit, delta: float) -> float:
     """Of the hypothesis that the ratio lies within 1 +- delta, by the t-interval over layouts."""
     total, freedom = found.variance()
     if total <= 0:
@@ -138,7 +142,7 @@ def p_beyond(estimate, found, delta):
     return float(min(1.0, 2 * distributions.t.sf(beyond, freedom)))
 
 
-def by_layout(estimate, found):
+def by_layout(estimate: Estimate, found: Fit) -> tuple[list[float], list[float]]:
     """(ratios of the arm's layouts, of the base's): each against all layouts of the other side."""
     return (estimate.ratio * np.exp(found.arm)).tolist(), \
         (estimate.ratio * np.exp(-found.base)).tolist()

@@ -10,16 +10,22 @@ what is dropped as warm-up is the row's.
 import functools
 import math
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from . import decisions, estimates, histograms, layouts, warmup
 from .counted import Counted, block_of
+from .decisions import Claim, Rate
+from .estimates import Estimate
+from .histograms import Percentile
+from .warmup import Steady
 
 TIME, MEMORY = "time", "memory"
 SEGMENTED = "ns_per_op"  # the score that segments are parts of
-MEANS = {
+MEANS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "geometric mean": lambda row: True,
-    "its real programs": lambda row: row["group"] == "program",
+    "its real programs": lambda row: bool(row["group"] == "program"),
 }
 
 
@@ -29,8 +35,8 @@ class Cell:
     spread: estimates.Spread | None = None  # of the raw values
     estimate: estimates.Estimate | None = None  # ratio to the baseline
     verdict: str | None = None
-    values: dict = field(default_factory=dict)  # (machine, block) -> raw value
-    pairs: dict = field(default_factory=dict)  # (machine, block) -> ln(value / the baseline's)
+    values: dict[Any, Any] = field(default_factory=dict)  # (machine, block) -> raw value
+    pairs: dict[Any, Any] = field(default_factory=dict)  # the same -> ln(value / the baseline's)
     superiority: decisions.Superiority | None = None  # over the baseline
     fit: layouts.Fit | None = None  # what the builds' layouts do, where there are several
 
@@ -38,15 +44,15 @@ class Cell:
 @dataclass
 class Table:
     metric: str
-    cells: dict  # (row name, arm name) -> Cell
-    null: dict  # row name -> Estimate of null / its original
-    delta: dict  # row name -> smallest difference called one
-    means: dict  # (label of MEANS, arm name) -> (Estimate, number of rows)
-    most: dict  # label of MEANS -> the rows that could be in it
-    mde: dict  # row name -> smallest true ratio above 1 found four times in five; None: none
+    cells: dict[Any, Any]  # (row name, arm name) -> Cell
+    null: dict[str, Any]  # row name -> Estimate of null / its original
+    delta: dict[str, Any]  # row name -> smallest difference called one
+    means: dict[Any, Any]  # (label of MEANS, arm name) -> (Estimate, number of rows)
+    most: dict[str, Any]  # label of MEANS -> the rows that could be in it
+    mde: dict[str, Any]  # row name -> smallest ratio above 1 found four times in five, or None
 
 
-def middle(scores):
+def middle(scores: list[float]) -> float:
     """One value of a block in which an arm ran once, or (in palindromes) more than once."""
     if len(scores) == 1:
         return scores[0]
@@ -54,7 +60,7 @@ def middle(scores):
 
 
 class Summary:
-    def __init__(self, records):
+    def __init__(self, records: list[dict[str, Any]]) -> None:
         self.session = next(r for r in records if r["rec"] == "session")
         self.rows = self.session["workloads"]
         self.arms = self.session["arms"]
@@ -73,11 +79,11 @@ class Summary:
         self.gate = {arm: self.claims(arm) for arm in self.columns}
         self.calibration = self.calibrated() if self.mode == "calibrate" else None
 
-    def select(self, records):
+    def select(self, records: list[dict[str, Any]]) -> None:
         """What of the records counts, by what it is of."""
         choice = Counted(records)
         self.counted = choice.runs(records)
-        self.good = {row["workload"]: [] for row in self.rows}
+        self.good: dict[str, list[dict[str, Any]]] = {row["workload"]: [] for row in self.rows}
         for run in self.counted:
             if run["valid"]:
                 self.good[run["workload"]].append(run)
@@ -100,9 +106,9 @@ class Summary:
         hists = [r for r in records if r["rec"] == "hist" and choice.counts(r)]
         self.hists = histograms.merged(hists, block_of)  # by (row, arm, operation)
 
-    def reasons(self):
+    def reasons(self) -> dict[tuple[str, str], str]:
         """(row, arm) -> the words of its cell, for those that have no numbers."""
-        words = {}
+        words: dict[tuple[str, str], str] = {}
         for arm in self.arms:
             if arm["missing"]:
                 words |= {(row["workload"], arm["arm"]): "missing" for row in self.rows}
@@ -112,14 +118,14 @@ class Summary:
         return words
 
     @functools.cache
-    def percentiles(self, row, arm, operation):
+    def percentiles(self, row: str, arm: str, operation: str) -> list[Percentile]:
         """Of the latencies of one operation, with intervals."""
         place = sorted(self.hists).index((row, arm, operation))
         return self.hists[row, arm, operation].percentiles([self.seed, place, 3])
 
-    def steadiness(self, row):
+    def steadiness(self, row: dict[str, Any]) -> Steady:
         """What the row's arms drop as warm-up."""
-        arms = {}
+        arms: dict[str, list[Any]] = {}
         for run in self.good[row["workload"]]:
             if (row["workload"], run["arm"]) not in self.words:
                 arms.setdefault(run["arm"], []).append(run.get("segments") or [])
@@ -127,7 +133,7 @@ class Summary:
             return warmup.NOT_STEADY
         return warmup.row_steady(arms)
 
-    def score(self, run, row, metric):
+    def score(self, run: dict[str, Any], row: dict[str, Any], metric: str) -> Any:
         if metric == MEMORY:
             return run["metric"][row.get("memory_field", "hwm_kib")]
         drop, whole = self.steady[row["workload"]].drop, run["metric"][row["score"]]
@@ -137,7 +143,7 @@ class Summary:
         segments = run["segments"]
         return whole * statistics.fmean(segments[drop:]) / statistics.fmean(segments)
 
-    def cells(self, metric):
+    def cells(self, metric: str) -> dict[tuple[str, str], Cell]:
         cells = {}
         for row in self.rows:
             for arm in self.arms:
@@ -145,7 +151,7 @@ class Summary:
                 cells[place] = Cell(words=self.words.get(place))
             for run in self.good[row["workload"]]:
                 cell = cells.get((run["workload"], run["arm"]))
-                if cell.words is None:
+                if cell is not None and cell.words is None:
                     scores = cell.values.setdefault(block_of(run), [])
                     scores.append(self.score(run, row, metric))
         for cell in cells.values():
@@ -156,7 +162,7 @@ class Summary:
                 cell.words = "not run"
         return cells
 
-    def table(self, metric):
+    def table(self, metric: str) -> Table:
         table = Table(metric, self.cells(metric), {}, {}, {}, {}, {})
         for place, row in enumerate(self.rows):
             if metric == MEMORY and row["memory"] == "absolute":
@@ -174,7 +180,7 @@ class Summary:
                     table.means[label, arm] = self.mean(held, seed), len(held)
         return table
 
-    def mean(self, held, seed):
+    def mean(self, held: list[Cell], seed: Any) -> Estimate:
         """The geometric mean of the ratios of cells of several rows."""
         rows = [cell.pairs for cell in held]
         if self.layouts == 1:
@@ -182,7 +188,7 @@ class Summary:
         return layouts.geometric_mean_ratio(rows, [cell.fit for cell in held], seed)
 
     @staticmethod
-    def pairs(table, row, arm, base):
+    def pairs(table: Table, row: str, arm: str, base: str | None) -> dict[tuple[str, int], float]:
         """ln of the ratio within each block that both have; nothing where one has no size."""
         over, under = table.cells.get((row, arm)), table.cells.get((row, base))
         if not over or not under or min([*over.values.values(), *under.values.values()],
@@ -191,7 +197,7 @@ class Summary:
         blocks = sorted(over.values.keys() & under.values.keys())
         return {b: math.log(over.values[b] / under.values[b]) for b in blocks}
 
-    def estimate(self, table, row, place):
+    def estimate(self, table: Table, row: str, place: int) -> None:
         """Ratios of one row. Seeds differ by row and arm, and depend on nothing else."""
         noise = self.pairs(table, row, "null", self.original)
         table.null[row] = estimates.row_ratio(noise, [self.seed, place, 0]) if noise else None
@@ -207,7 +213,7 @@ class Summary:
                 cell.verdict = estimates.verdict(cell.estimate, delta, table.metric)
                 cell.superiority = decisions.superiority(list(cell.pairs.values()))
 
-    def ratio(self, cell, row, arm, seed):
+    def ratio(self, cell: Cell, row: str, arm: str, seed: Any) -> Estimate:
         """The ratio of a cell to the baseline, over blocks, and over layouts where there are."""
         if self.layouts == 1:
             return estimates.row_ratio(cell.pairs, seed)
@@ -216,7 +222,7 @@ class Summary:
         cell.fit = layouts.fit(cell.pairs, builds, self.layouts)
         return layouts.row_ratio(cell.pairs, cell.fit, seed)
 
-    def claims(self, arm):
+    def claims(self, arm: str) -> list[Claim]:
         """What the arm's differences come to when all its cells are judged together."""
         judged = []
         for table in (self.time, self.memory):
@@ -227,14 +233,14 @@ class Summary:
         return decisions.gate(judged)
 
     @staticmethod
-    def p_beyond(cell, delta):
+    def p_beyond(cell: Cell, delta: float) -> float:
         """By blocks, and no smaller than by layouts where there are several."""
         if cell.fit is None:
             return decisions.p_beyond(list(cell.pairs.values()), delta)
         return max(decisions.p_beyond(list(cell.fit.aligned.values()), delta),
-                   layouts.p_beyond(cell.estimate, cell.fit, delta))
+                   layouts.p_beyond(cast(Estimate, cell.estimate), cell.fit, delta))
 
-    def calibrated(self):
+    def calibrated(self) -> dict[str, Rate]:
         """metric -> how often copies of one library were called different.
 
         Two twins are compared with each other, by the delta of the null arm and the original: no

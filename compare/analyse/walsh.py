@@ -9,14 +9,15 @@ the same, to the bit, as sorting each resample's own averages.
 """
 
 import functools
-import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 AT_ONCE = 1 << 22  # multiplicities held at a time: a few megabytes
 
 
-def counts_of(indices, n=None):
+def counts_of(indices: NDArray[Any], n: int | None = None) -> NDArray[Any]:
     """How often each resample (row) of `indices` holds each of n values."""
     indices = np.asarray(indices)
     shape = indices.shape[:-1]
@@ -28,7 +29,7 @@ def counts_of(indices, n=None):
 
 
 class Walsh:
-    def __init__(self, d):
+    def __init__(self, d: NDArray[Any] | list[float]) -> None:
         d = np.asarray(d, dtype=float)
         first, second = np.triu_indices(len(d))
         averages = (d[first] + d[second]) / 2
@@ -37,7 +38,7 @@ class Walsh:
         self.first, self.second = first[order], second[order]
         self.alone = np.flatnonzero(self.first == self.second)
 
-    def ranked(self, counts, ranks):
+    def ranked(self, counts: NDArray[Any], ranks: list[int]) -> NDArray[Any]:
         """The averages of these ranks (from 1) of each resample; counts: (resamples, n)."""
         total = int(counts[0].sum())
         kind = np.int16 if total * (total + 1) // 2 < 1 << 15 else np.int64
@@ -55,7 +56,7 @@ class Walsh:
                 found[place, start:start + step] = self.averages[index]
         return found
 
-    def medians(self, counts):
+    def medians(self, counts: NDArray[Any]) -> Any:
         """The Hodges-Lehmann median of each resample; any shape of (..., n)."""
         flat = counts.reshape(-1, counts.shape[-1])
         held = int(flat[0].sum())
@@ -64,16 +65,17 @@ class Walsh:
         return self.ranked(flat, ranks).mean(axis=0).reshape(counts.shape[:-1])
 
 
-def hodges_lehmann(d):
+def hodges_lehmann(d: NDArray[Any] | list[float]) -> float:
     return float(np.median(Walsh(d).averages))
 
 
 @functools.lru_cache(maxsize=None)
-def rank_of_interval(n, confidence):
+def rank_of_interval(n: int, confidence: float) -> int:
     """The largest k such that the k-th smallest and k-th largest Walsh average enclose the centre
     with this confidence; 0: too few values. Distribution of Wilcoxon's statistic by counting."""
     ways = np.array([1.0])
     for rank in range(1, n + 1):
-        ways = np.convolve(ways, np.concatenate(([0.5], np.zeros(rank - 1), [0.5])))
+        half = np.array([0.5])
+        ways = np.convolve(ways, np.concatenate((half, np.zeros(rank - 1), half)))
     tail = np.cumsum(ways)
     return int(np.searchsorted(tail, (1 - confidence) / 2, side="right"))

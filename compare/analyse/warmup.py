@@ -12,8 +12,10 @@ belongs to the row; no arm of it is given another than the rest.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 LEAST_SEGMENTS = 20
@@ -34,12 +36,12 @@ class Steady:
 NOT_STEADY = Steady(0, False)
 
 
-def noise_of(x):
+def noise_of(x: NDArray[Any]) -> float:
     """Standard deviation without the changes of level: from differences of neighbours."""
-    return max(np.median(np.abs(np.diff(x))) / NORMAL_MAD / math.sqrt(2), LEAST_NOISE)
+    return max(float(np.median(np.abs(np.diff(x)))) / NORMAL_MAD / math.sqrt(2), LEAST_NOISE)
 
 
-def pieces(x):
+def pieces(x: NDArray[Any]) -> list[tuple[int, int]]:
     """[(start, end)] of the stretches of one level."""
     n = len(x)
     y = (x - np.median(x)) / noise_of(x)
@@ -60,11 +62,11 @@ def pieces(x):
     return found[::-1]
 
 
-def levels(x):
+def levels(x: NDArray[Any]) -> list[tuple[int, float]]:
     """[(end, level)] of the pieces, without disturbances: short ones, after which the level is
     again what it was before, or the run is over."""
     found = [(start, end, float(x[start:end].mean())) for start, end in pieces(x)]
-    kept = []
+    kept: list[tuple[int, float]] = []
     for place, (start, end, level) in enumerate(found):
         after = found[place + 1][2] if place + 1 < len(found) else None
         if kept and end - start < SOLID:
@@ -74,14 +76,14 @@ def levels(x):
     return kept
 
 
-def is_trending(x):
+def is_trending(x: NDArray[Any]) -> bool:
     """The level still moves, by a clear trend, more than is material."""
     if abs(stats.theilslopes(x)[0]) * len(x) <= MATERIAL:
         return False
-    return stats.kendalltau(np.arange(len(x)), x).pvalue < SIGNIFICANT
+    return bool(stats.kendalltau(np.arange(len(x)), x).pvalue < SIGNIFICANT)
 
 
-def steady(segments):
+def steady(segments: NDArray[Any] | list[float]) -> Steady:
     """What of one profile is to be dropped."""
     if len(segments) < LEAST_SEGMENTS or min(segments) <= 0:
         return NOT_STEADY
@@ -93,20 +95,20 @@ def steady(segments):
     return Steady(drop, True)
 
 
-def steady_score(segments):
+def steady_score(segments: NDArray[Any]) -> tuple[float, int, bool]:
     """(mean of the kept segments, number dropped, whether it became steady) of one run."""
     said = steady(segments)
     return float(np.mean(segments[said.drop:])), said.drop, said.is_steady
 
 
-def profile(runs):
+def profile(runs: list[Any]) -> Any:
     """The median over runs of each segment; runs are first brought to the same level."""
     x = np.asarray(runs, dtype=float)
     level = np.median(x, axis=1, keepdims=True)
     return np.median(x / np.where(level > 0, level, 1), axis=0)
 
 
-def row_steady(arms):
+def row_steady(arms: dict[str, Any]) -> Steady:
     """One answer for a row from its arms' runs, {arm: [segments of a run, ...]}: the largest
     drop; not steady where an arm is not, or where runs were not cut into equally many."""
     lengths = {len(segments) for runs in arms.values() for segments in runs}

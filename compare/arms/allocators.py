@@ -14,8 +14,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 from ..records import runfile
 
@@ -33,16 +35,16 @@ class Arm:
     sha256: str | None = None
     version: str = "unknown"
     missing: str | None = None  # why there is no file
-    options: dict = field(default_factory=dict)  # of the build
-    env: dict = field(default_factory=dict)  # run-time switches
-    built: tuple | None = None  # (build folder, target) of one that was made here
-    layouts: tuple = ()  # the arm linked in other orders, itself the first: linking.py
+    options: dict[str, Any] = field(default_factory=dict)  # of the build
+    env: dict[str, Any] = field(default_factory=dict)  # run-time switches
+    built: tuple[Any, ...] | None = None  # (build folder, target) of one that was made here
+    layouts: tuple[Any, ...] = ()  # the arm linked in other orders, itself the first: linking.py
 
-    def laid_out(self, build):
+    def laid_out(self, build: int) -> "Arm":
         """The arm with the file of one of its layouts."""
-        return self.layouts[build] if self.layouts else self
+        return cast(Arm, self.layouts[build]) if self.layouts else self
 
-    def record(self):
+    def record(self) -> dict[str, Any]:
         """The arm as it stands in runs.jsonl: names and hashes, no paths of this machine."""
         layouts = {"layouts": [one.sha256 for one in self.layouts]} if self.layouts else {}
         return {
@@ -57,14 +59,17 @@ class Arm:
         } | layouts
 
 
-def elf_kind(path):
+Builder = Callable[[dict[str, Any]], Arm]  # of the options of a build
+
+
+def elf_kind(path: str) -> tuple[bytes, bytes]:
     """Class and machine of an ELF file: libraries of other architectures are not ours to load."""
     with open(path, "rb") as f:
         head = f.read(20)
     return head[4:5], head[18:20]
 
 
-def loader_cache():
+def loader_cache() -> dict[str, str]:
     """soname -> path, of every library of this architecture that the loader would find."""
     own = elf_kind(os.path.realpath(sys.executable))
     listing = subprocess.run(
@@ -81,11 +86,11 @@ def loader_cache():
     return found
 
 
-def sha256_of(path):
+def sha256_of(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def package_version(path):
+def package_version(path: str) -> str:
     """`package version` of the Debian package that owns the file."""
     real = os.path.realpath(path)
     owners = subprocess.run(
@@ -102,7 +107,7 @@ def package_version(path):
     return "unknown"
 
 
-def build_info(path):
+def build_info(path: str) -> str:
     """What a hakmem library says of itself; asked in another process, which may die of it."""
     try:
         asked = subprocess.run(
@@ -114,12 +119,12 @@ def build_info(path):
     return " ".join(asked.stdout.split()) or "unknown"
 
 
-def build_line_options(version):
+def build_line_options(version: str) -> dict[str, str]:
     """The `name=value` words of a build line."""
     return dict(word.split("=", 1) for word in version.split() if "=" in word)
 
 
-def arm_of_file(name, kind, path, version_of):
+def arm_of_file(name: str, kind: str, path: str, version_of: Callable[[str], str]) -> Arm:
     if not os.path.exists(path):
         return Arm(name, kind, missing=f"no file {Path(path).name}")
     path = os.path.abspath(path)
@@ -128,7 +133,8 @@ def arm_of_file(name, kind, path, version_of):
     return Arm(name, kind, path, sha256_of(path), version, options=options)
 
 
-def declared(entry, kind, path, cache, build):
+def declared(entry: dict[str, Any], kind: str, path: str | None, cache: dict[str, str],
+             build: Builder | None) -> Arm:
     """The arm of one entry of allocators.toml; `path`: the file to take instead of its own."""
     name = entry["name"]
     if path is None and "options" in entry:
@@ -143,7 +149,7 @@ def declared(entry, kind, path, cache, build):
     return replace(arm_of_file(name, kind, path, package_version), env=entry.get("env", {}))
 
 
-def peers(toml_path, overrides, build=None):
+def peers(toml_path: Path, overrides: dict[str, str], build: Builder | None = None) -> list[Arm]:
     """The arms of allocators.toml; `overrides` (name -> path) replaces files and adds arms.
 
     `build` (options -> Arm) makes those that are builds of hakmem.
@@ -158,19 +164,19 @@ def peers(toml_path, overrides, build=None):
     return arms
 
 
-def hakmem_arms(libraries):
+def hakmem_arms(libraries: list[tuple[str, str]]) -> list[Arm]:
     return [arm_of_file(name, "hakmem", path, build_info) for name, path in libraries]
 
 
-def twin(original, name, kind, scratch):
+def twin(original: Arm, name: str, kind: str, scratch: str | Path) -> Arm:
     """The same library under another name: what differs between it and the first is noise."""
     path = Path(scratch) / f"lib{name}-arm.so"
-    shutil.copyfile(original.path, path)
+    shutil.copyfile(str(original.path), path)
     return replace(original, name=name, kind=kind, path=str(path),
                    version=f"a copy of {original.name}")
 
 
-def settled(arm, scratch):
+def settled(arm: Arm, scratch: str | Path) -> Any:
     """The arm from a copy of its file, which a build that goes on cannot change meanwhile."""
     if arm.path is None or arm.kind in ("system", "null"):
         return arm
@@ -180,7 +186,7 @@ def settled(arm, scratch):
     return replace(arm, path=str(path), sha256=sha256_of(path))
 
 
-def null_arm(arms, scratch):
+def null_arm(arms: list[Arm], scratch: str | Path) -> tuple[Arm | None, Arm | None]:
     """(the null arm, what it is a copy of): of our own library where there is one."""
     present = [a for a in arms if a.path and a.kind != "system"] or [a for a in arms if a.path]
     original = next((a for a in present if a.kind == "hakmem"), present[0] if present else None)

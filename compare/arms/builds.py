@@ -11,8 +11,10 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..measure.launch import CannotMeasure
 from ..paths import SOURCE
@@ -25,7 +27,8 @@ CARRIED = {"buildtype", "optimization", "debug", "b_lto", "b_ndebug", "b_pgo", "
            "c_link_args"}
 
 
-def tell(command, env=None, cwd=None):
+def tell(command: list[str], env: dict[str, str] | None = None,
+         cwd: str | Path | None = None) -> str:
     """Runs it; its output is shown only when it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=cwd)
     if done.returncode:
@@ -35,37 +38,37 @@ def tell(command, env=None, cwd=None):
     return done.stdout
 
 
-def introspect(place):
+def introspect(place: str | Path) -> Any:
     """The options of a build folder, or of a source tree's meson.build."""
     return json.loads(tell(["meson", "introspect", "--buildoptions", str(place)]))
 
 
-def is_ours(option):
+def is_ours(option: dict[str, Any]) -> bool:
     return option["section"] == "user" and option["name"] not in BESIDE
 
 
-def spelled(value):
+def spelled(value: int | str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)  # of a list too: meson reads it as Python writes it
 
 
-def told(changes):
+def told(changes: dict[str, Any]) -> str:
     """What a build changes, in words; it names the arm."""
     return " + ".join(f"{key}={spelled(value)}" for key, value in changes.items())
 
 
-def options_of(build):
+def options_of(build: str | Path) -> dict[str, str]:
     """name -> value of everything in the build folder that changes the library."""
     return {o["name"]: spelled(o["value"]) for o in introspect(build)
             if is_ours(o) or o["name"] in CARRIED}
 
 
-def slug(text):
+def slug(text: str) -> Any:
     return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-") or "as-is"
 
 
-def library(build, source, options, name):
+def library(build: str | Path, source: Path, options: dict[str, str], name: str) -> Any:
     """(build folder, target) of that source with those options, under the name of its refill."""
     folder = Path(build) / "arms" / slug(name)
     wanted = options | {"tests": "false", "variants": options["refill"]}
@@ -77,14 +80,15 @@ def library(build, source, options, name):
     return folder, target
 
 
-def arm(built, name, options):
+def arm(built: tuple[Path, str], name: str, options: dict[str, str]) -> allocators.Arm:
     """Its options are those that it was built with, also such as it does not tell itself."""
     made = allocators.arm_of_file(name, "hakmem", str(Path(*built)), allocators.build_info)
     said = {key: value for key, value in options.items() if "/" not in value}
     return replace(made, options=said | made.options, built=built)
 
 
-def with_options(build, changes, say, name=None):
+def with_options(build: str | Path, changes: dict[str, Any], say: Callable[[str], None],
+                 name: str | None = None) -> allocators.Arm:
     """The arm of this source tree built as in `build` but for `changes`."""
     options = options_of(build)
     unknown = changes.keys() - options.keys()
@@ -96,7 +100,8 @@ def with_options(build, changes, say, name=None):
     return arm(library(build, SOURCE, options, name), name, options)
 
 
-def of_revision(build, revision, changes, say, name):
+def of_revision(build: str | Path, revision: str, changes: dict[str, Any],
+                say: Callable[[str], None], name: str) -> allocators.Arm:
     """The arm of a git revision; options that it does not know yet are left out."""
     commit = tell(["git", "-C", str(SOURCE), "rev-parse", "--verify", revision + "^{commit}"])
     commit = commit.strip()[:12]

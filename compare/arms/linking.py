@@ -14,17 +14,20 @@ Invariant: the seed, the arm's name and the number of a layout decide its bytes.
 
 import random
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 from ..measure.launch import CannotMeasure
 from . import allocators, builds
+from .allocators import Arm
 
 DRAWS = 20  # of an order that gives other bytes than those before it
 WHOLE, NOT_WHOLE = "-Wl,--whole-archive", "-Wl,--no-whole-archive"
 
 
-def members(commands):
+def members(commands: list[str]) -> dict[str, list[str]]:
     """archive -> its objects, from the commands that make archives."""
     found = {}
     for words in map(shlex.split, commands):
@@ -35,7 +38,7 @@ def members(commands):
     return found
 
 
-def parts(commands):
+def parts(commands: list[str]) -> tuple[list[str], list[str], list[str]]:
     """(words before the objects, the objects, words after) of the link, which comes last.
 
     Only archives that are linked whole are taken apart: of another, the linker picks objects."""
@@ -54,9 +57,9 @@ def parts(commands):
     return words[:place], objects, words[place:]
 
 
-def link(arm, order, path):
+def link(arm: Arm, order: Callable[[list[str]], list[str]], path: Path) -> None:
     """Links the arm's objects in that order; `order` gives the objects, shuffled."""
-    folder, target = arm.built
+    folder, target = cast(tuple[Path, str], arm.built)
     commands = builds.tell(["ninja", "-t", "commands", target], cwd=folder)
     before, objects, after = parts(commands.splitlines())
     words = [*before, *order(objects), *after]
@@ -64,15 +67,19 @@ def link(arm, order, path):
     builds.tell(words, cwd=folder)
 
 
-def layouts(arm, count, seed, scratch):
+def shuffled(draw: random.Random) -> Callable[[list[str]], list[str]]:
+    return lambda objects: draw.sample(objects, len(objects))
+
+
+def layouts(arm: Arm, count: int, seed: Any, scratch: str | Path) -> list[Arm]:
     """`count` arms that differ in their layout; the first is the arm itself."""
     found = [arm]
     for number in range(1, count):
-        path = Path(scratch) / "layouts" / arm.name / str(number) / Path(arm.path).name
+        path = Path(scratch) / "layouts" / arm.name / str(number) / Path(str(arm.path)).name
         path.parent.mkdir(parents=True)
         draw = random.Random(f"{seed} layout {arm.name} {number}")
         for _ in range(DRAWS):
-            link(arm, lambda objects: draw.sample(objects, len(objects)), path)
+            link(arm, shuffled(draw), path)
             digest = allocators.sha256_of(path)
             if digest not in [one.sha256 for one in found]:
                 break
@@ -82,19 +89,20 @@ def layouts(arm, count, seed, scratch):
     return found
 
 
-def copies(original, null, scratch):
+def copies(original: Arm, null: Arm, scratch: str | Path) -> list[Arm]:
     """The null arm's layouts: those of the arm that it is a copy of."""
     twins = [allocators.twin(one, f"{null.name}-{number}", "null", scratch)
              for number, one in enumerate(original.layouts[1:], 1)]
     return [null, *(replace(twin, name=null.name) for twin in twins)]
 
 
-def with_layouts(listed, original, count, seed, scratch, say):
+def with_layouts(listed: list[Arm], original: str | None, count: int, seed: Any,
+                 scratch: str | Path, say: Callable[[str], None]) -> list[Arm]:
     """The arms with their layouts; those that are not built here have the one file."""
     if count == 1:
         return listed
     say(f"linking {count} layouts of each build")
     made = {arm.name: replace(arm, layouts=tuple(layouts(arm, count, seed, scratch)))
             for arm in listed if arm.built}
-    return [replace(arm, layouts=tuple(copies(made[original], arm, scratch)))
+    return [replace(arm, layouts=tuple(copies(made[str(original)], arm, scratch)))
             if arm.kind == "null" else made.get(arm.name, arm) for arm in listed]

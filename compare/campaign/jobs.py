@@ -7,6 +7,7 @@ Invariant: a job is an ordinary call of `run` and compares all arms of its rows 
 so that no ratio is ever taken across two machines. There is no scheduler here.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ..commands.arguments import exactly
 from ..commands.run import parse as parse_run
@@ -34,25 +36,25 @@ class Refused(Exception):
     """A sentence for the user."""
 
 
-def write_json(path, value):
+def write_json(path: Path, value: Any) -> None:
     """All of the file or nothing: another machine may read it at any moment."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     os.replace(draft, path)
 
 
-def read_plan(folder):
+def read_plan(folder: Path) -> Any:
     try:
         return json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     except OSError:
         raise Refused(f"there is no plan in {folder}: begin with `campaign plan`") from None
 
 
-def job_folder(folder, number):
+def job_folder(folder: Path, number: int) -> Any:
     return folder / f"job-{number}"
 
 
-def outcome_of(folder, number):
+def outcome_of(folder: Path, number: int) -> Any:
     """What a finished job left, or None."""
     try:
         return json.loads((job_folder(folder, number) / "done.json").read_text(encoding="utf-8"))
@@ -60,16 +62,17 @@ def outcome_of(folder, number):
         return None
 
 
-def open_jobs(folder, plan):
+def open_jobs(folder: Path, plan: dict[str, Any]) -> Any:
     return [k for k in range(len(plan["jobs"])) if outcome_of(folder, k) is None]
 
 
 # Planning.
 
 
-def durations(result):
+def durations(result: str | Path) -> Any:
     """row name -> seconds of one run, from an earlier result folder."""
-    seconds, path = {}, runfile.runs_of(result)
+    seconds: dict[str, list[float]] = {}
+    path = runfile.runs_of(result)
     if not path.exists():
         raise Refused(f"--durations: there is no {path}")
     for line in runfile.read(path):
@@ -78,13 +81,14 @@ def durations(result):
     return {name: statistics.fmean(values) for name, values in seconds.items()}
 
 
-def balanced(names, seconds, count):
+def balanced(names: list[str], seconds: dict[str, float], count: int) -> Any:
     """`count` lists of names of about equal time: the longest first, each to the emptiest list.
 
     At most 4/3 of the best split (Graham 1969). A row nobody has timed counts as a typical one.
     """
     typical = statistics.median(seconds.values()) if seconds else 1.0
-    lists, totals = [[] for _ in range(count)], [0.0] * count
+    lists: list[list[str]] = [[] for _ in range(count)]
+    totals = [0.0] * count
     for name in sorted(names, key=lambda n: (-seconds.get(n, typical), names.index(n))):
         least = min(range(count), key=totals.__getitem__)
         lists[least].append(name)
@@ -92,12 +96,13 @@ def balanced(names, seconds, count):
     return [sorted(part, key=names.index) for part in lists]
 
 
-def seed_of(seed, number):
+def seed_of(seed: Any, number: int) -> Any:
     """Each job draws its own order: a function of the campaign's seed and the job's number."""
     return int.from_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest()[:4]) >> 1
 
 
-def make_jobs(args, bench, rows, absent):
+def make_jobs(args: argparse.Namespace, bench: argparse.Namespace, rows: list[str],
+              absent: list[str]) -> Any:
     if args.split == "blocks":
         if bench.blocks is not None and bench.blocks < args.jobs:
             raise Refused(f"{bench.blocks} blocks are too few for {args.jobs} jobs")
@@ -113,14 +118,14 @@ def make_jobs(args, bench, rows, absent):
     return [{"options": ["--only", exactly(part)], "rows": part} for part in parts]
 
 
-def absolute(words):
+def absolute(words: list[str]) -> Any:
     """Paths of the command line, also those after a name=, for jobs that run elsewhere."""
     cut = [w.rpartition("=") for w in words]
     return [f"{name}{equals}{os.path.abspath(path)}" if "/" in path and os.path.exists(path)
             else f"{name}{equals}{path}" for name, equals, path in cut]
 
 
-def plan(args, options):
+def plan(args: argparse.Namespace, options: list[str]) -> int:
     options = absolute(options)
     os.environ.pop("HAK_BENCH_ARGS", None)  # no job would see it
     with tempfile.TemporaryDirectory() as scratch:
@@ -145,16 +150,16 @@ def plan(args, options):
 # Running.
 
 
-def machine_mark(plan_):
+def machine_mark(plan_: dict[str, Any]) -> Any:
     return hashlib.sha256(f"{plan_['secret']} {os.uname().nodename}".encode()).hexdigest()[:16]
 
 
-def tables(place):
+def tables(place: Path) -> Any:
     """(result folder, time of writing) of each table: the last thing that a session writes."""
     return {(p.parent.name, p.stat().st_mtime_ns) for p in place.glob("*/summary.md")}
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     plan_ = read_plan(args.folder)
     if not 0 <= args.job < len(plan_["jobs"]):
         raise Refused(f"there is no job {args.job}: the last one is {len(plan_['jobs']) - 1}")
@@ -180,7 +185,7 @@ def run(args):
     return 0
 
 
-def this_command(*words):
+def this_command(*words: Any) -> Any:
     return [sys.executable, str(PACKAGE), "campaign", *words]
 
 
@@ -195,7 +200,7 @@ exec {command} "$SLURM_ARRAY_TASK_ID"
 """
 
 
-def slurm(args, options):
+def slurm(args: argparse.Namespace, options: list[str]) -> int:
     """The job array of all jobs that are open; `options` are sbatch's."""
     place, plan_ = args.folder.resolve(), read_plan(args.folder)
     jobs = open_jobs(place, plan_)
@@ -215,7 +220,7 @@ def slurm(args, options):
     return subprocess.run(command, check=False).returncode
 
 
-def parallel(args, options):
+def parallel(args: argparse.Namespace, options: list[str]) -> int:
     """GNU parallel over all jobs that are open; `options` are its own (Tange 2018)."""
     place, plan_ = args.folder.resolve(), read_plan(args.folder)
     version = shutil.which("parallel") and subprocess.run(
@@ -231,7 +236,7 @@ def parallel(args, options):
     return subprocess.run(command + every, check=False, stdin=subprocess.DEVNULL).returncode
 
 
-def merge(args):
+def merge(args: argparse.Namespace) -> int:
     plan_ = read_plan(args.folder)
     left = open_jobs(args.folder, plan_)
     if left and not args.partial:

@@ -8,8 +8,10 @@ block are those that one machine made next to each other; every line says which 
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..measure import environment
 from ..records import runfile
@@ -25,15 +27,15 @@ class Different(Exception):
 
 @dataclass
 class Part:
-    lines: list  # the records of one session
+    lines: list[Any]  # the records of one session
     mark: str  # equal for sessions of one machine, and nothing else about it
 
     @property
-    def session(self):
+    def session(self) -> Any:
         return next(line for line in self.lines if line["rec"] == "session")
 
 
-def machine_names(parts):
+def machine_names(parts: Any) -> Any:
     """The machine of each part: its slug, numbered where several machines have the same one."""
     known, names = [], []
     for part in parts:
@@ -47,7 +49,7 @@ def machine_names(parts):
     return [name[0] if count[name[0]] == 1 else f"{name[0]}-{numbers[name]}" for name in names]
 
 
-def check_arms(first, other, machine):
+def check_arms(first: dict[str, Any], other: dict[str, Any], machine: str) -> None:
     ours = {a["arm"]: a["sha256"] for a in first["arms"]}
     theirs = {a["arm"]: a["sha256"] for a in other["arms"]}
     if ours.keys() != theirs.keys():
@@ -59,8 +61,8 @@ def check_arms(first, other, machine):
                             "Machines of one campaign need the same libraries")
 
 
-def check(sessions, machines):
-    rows = {}
+def check(sessions: list[dict[str, Any]], machines: list[str]) -> None:
+    rows: dict[str, Any] = {}
     for session, machine in zip(sessions, machines):
         check_arms(sessions[0], session, machine)
         for name in PLAN_FIELDS:
@@ -71,10 +73,11 @@ def check(sessions, machines):
                 raise Different(f"the row {row['workload']} is another one on {machine}")
 
 
-def one_session(sessions, machines, name, plan):
+def one_session(sessions: list[dict[str, Any]], machines: list[str], name: str,
+                plan: dict[str, Any]) -> Any:
     rows = {row["workload"]: row for s in sessions for row in s["workloads"]}
     absent = {a["workload"]: a for s in sessions for a in s["absent"]}
-    envs = {}
+    envs: dict[str, Any] = {}
     for session, machine in zip(sessions, machines):
         envs.setdefault(machine, session["env"])
     first, blocks = sessions[0], [s["plan"]["blocks"] for s in sessions]
@@ -95,7 +98,7 @@ def one_session(sessions, machines, name, plan):
     }
 
 
-def ends_by_row(part):
+def ends_by_row(part: Any) -> Iterator[Any]:
     """The lines of a part, where the end of a block stands for one row of this part only."""
     rows = [row["workload"] for row in part.session["workloads"]]
     for line in part.lines:
@@ -106,10 +109,10 @@ def ends_by_row(part):
             yield line
 
 
-def renumbered(parts, machines):
+def renumbered(parts: Any, machines: list[str]) -> Iterator[Any]:
     """All lines but the sessions. The blocks of a part keep their distances, so that what the
     rows of one block share stays together; they begin behind all blocks its rows have."""
-    behind = Counter()  # row name -> the first block number that is free
+    behind: Counter[str] = Counter()  # row name -> the first block number that is free
     for part, machine in zip(parts, machines):
         lines = list(ends_by_row(part))
         rows = {row["workload"] for row in part.session["workloads"]}
@@ -121,7 +124,7 @@ def renumbered(parts, machines):
             yield line | {"machine": machine}
 
 
-def merged(parts, name, plan):
+def merged(parts: Any, name: str, plan: dict[str, Any]) -> Any:
     """The lines of the campaign; `plan` is its plan.json."""
     if not parts:
         raise Different("no job is finished")
@@ -130,7 +133,7 @@ def merged(parts, name, plan):
     return [one_session(sessions, machines, name, plan), *renumbered(parts, machines)]
 
 
-def write(lines, folder):
+def write(lines: list[dict[str, Any]], folder: str | Path) -> Any:
     """The result folder of the campaign, rendered."""
     folder = Path(folder)
     folder.mkdir(parents=True)

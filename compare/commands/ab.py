@@ -13,10 +13,14 @@ layouts.py): one order alone may be some percent slower. Status as of run.py; th
 is no status, since only a second, fresh run makes a difference one to act upon.
 """
 
+import argparse
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ..arms import allocators, builds
+from ..arms.allocators import Arm
 from ..measure import session
 from ..measure.launch import CannotMeasure
 from . import arguments
@@ -25,7 +29,7 @@ from . import arguments
 LAYOUTS = 3  # of each build, where a claim of less than 3 % may be made
 
 
-def parse(argv):
+def parse(argv: list[str]) -> Any:
     p = arguments.parser("ab", "Compares two builds.", ("ab",))
     p.add_argument("--a", default="", metavar="BUILD", help="the base (default: as configured)")
     p.add_argument("--b", default="", metavar="BUILD", help="what is compared with it")
@@ -40,7 +44,7 @@ def parse(argv):
     return args
 
 
-def settings(text):
+def settings(text: str) -> dict[str, str]:
     """`x=1,y=2` as a dict."""
     found = dict(word.partition("=")[::2] for word in text.split(",") if word)
     if not all(found.values()):
@@ -48,7 +52,8 @@ def settings(text):
     return found
 
 
-def arm_of(text, name, args, say):
+def arm_of(text: str, name: str, args: argparse.Namespace,
+           say: Callable[[str], None]) -> allocators.Arm:
     if text.endswith(".so") and os.path.exists(text):
         return allocators.arm_of_file(name, "hakmem", text, allocators.build_info)
     revision, _, changes = text.partition("+")
@@ -58,21 +63,21 @@ def arm_of(text, name, args, say):
     return replace(built, name=name)
 
 
-def difference(one, other):
+def difference(one: Arm, other: Arm) -> dict[str, list[str | None]]:
     """The options in which two arms differ."""
     keys = sorted(one.options.keys() | other.options.keys())
     pairs = {key: [one.options.get(key), other.options.get(key)] for key in keys}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def layouts_of(args, built):
+def layouts_of(args: argparse.Namespace, built: bool) -> int:
     """How many layouts each arm gets. `built`: are both made here?"""
     if not built and (args.layouts or 1) > 1:
         raise CannotMeasure("--layouts: a file that is there cannot be linked again")
     return args.layouts or (LAYOUTS if built else 1)
 
 
-def pair(args, scratch, say):
+def pair(args: argparse.Namespace, scratch: str, say: Callable[[str], None]) -> session.Field:
     a, b = (arm_of(text, name, args, say) for text, name in ((args.a, "a"), (args.b, "b")))
     if a.sha256 == b.sha256:
         say("a and b are the same file: what is found is noise")
@@ -84,6 +89,6 @@ def pair(args, scratch, say):
     return session.Field([a, b, null], "a", {"difference": differ}, layouts)
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     args = parse(argv)
     return session.run(args, lambda scratch, say: pair(args, scratch, say))

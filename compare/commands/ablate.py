@@ -13,8 +13,10 @@ import itertools
 import re
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..analyse.summary import Summary
 from ..arms import allocators, builds
@@ -28,7 +30,7 @@ from . import arguments
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 
 
-def choices(build):
+def choices(build: str | Path) -> Iterator[tuple[str, bool | str]]:
     """(option, value) of every single change of the build, without the values it has."""
     for option in builds.introspect(build):
         if not builds.is_ours(option):
@@ -42,7 +44,7 @@ def choices(build):
         yield from ((option["name"], v) for v in values if v != option["value"])
 
 
-def variants(build, main):
+def variants(build: str | Path, main: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The sets of changes that get an arm: singles, then pairs of what the main options name."""
     singles = list(choices(build))
     for single in singles:
@@ -51,7 +53,7 @@ def variants(build, main):
         yield dict(pair)
 
 
-def built(build, changes, say):
+def built(build: str | Path, changes: dict[str, Any], say: Callable[[str], None]) -> allocators.Arm:
     """The arm, or one that is missing, where the build does not take these changes."""
     name = builds.told(changes)
     try:
@@ -60,7 +62,8 @@ def built(build, changes, say):
         return allocators.Arm(name, "hakmem", missing=str(refusal))
 
 
-def everybody(args, settings, scratch, say):
+def everybody(args: argparse.Namespace, settings: dict[str, Any], scratch: str,
+              say: Callable[[str], None]) -> session.Field:
     base = builds.with_options(args.build, {}, say, "base")
     listed = [base] + [built(args.build, changes, say)
                        for changes in variants(args.build, settings["pairs"])]
@@ -71,7 +74,7 @@ def everybody(args, settings, scratch, say):
     return session.Field([*listed, null], base.name)
 
 
-def write_docs(folder, page):
+def write_docs(folder: Path, page: Path) -> None:
     """The generated part of docs/ablation.md, from a folder of results."""
     summary = Summary(runfile.read(runfile.runs_of(folder)))
     changed = worth.changes(summary)
@@ -87,7 +90,7 @@ def write_docs(folder, page):
     page.write_text(pattern.sub(lambda _: f"{BEGIN}\n\n{made}\n\n{END}", said), encoding="utf-8")
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     if argv[:1] == ["--write-docs"]:
         p = argparse.ArgumentParser(prog="compare ablate")
         p.add_argument("--write-docs", nargs=2, type=Path, metavar=("FOLDER", "PAGE"))

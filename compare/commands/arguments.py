@@ -11,24 +11,29 @@ import os
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 from ..measure.stopping import PLANS
 from ..paths import PACKAGE
 
 
-def exactly(names):
+def exactly(names: Any) -> Any:
     """The expression for --only that matches these rows and no others."""
     return f"^({'|'.join(re.escape(name) for name in names)})$"
 
 
-def name_and_path(text):
+def expression(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
+def name_and_path(text: str) -> Any:
     name, equals, path = text.partition("=")
     if not (name and equals and path):
         raise argparse.ArgumentTypeError(f"{text!r} is not name=/path.so")
     return name, path
 
 
-def add_tools(p):
+def add_tools(p: argparse.ArgumentParser) -> None:
     group = p.add_argument_group("what was built (the ninja targets say it)")
     group.add_argument("--lib", nargs=2, action="append", default=[], metavar=("NAME", "PATH"),
                        help="a hakmem library; may be repeated")
@@ -39,16 +44,16 @@ def add_tools(p):
     group.add_argument("--build", type=Path, help="the build folder, for its options")
 
 
-def add_selection(p):
+def add_selection(p: argparse.ArgumentParser) -> None:
     p.add_argument("--peers", default=PACKAGE / "allocators.toml", help="who to compare with")
     p.add_argument("--peer", type=name_and_path, action="append", default=[],
                    metavar="NAME=PATH", help="another peer, or another file for a known one")
-    p.add_argument("--only", type=re.compile, metavar="REGEX", help="rows whose name matches")
-    p.add_argument("--arms", type=re.compile, metavar="REGEX",
+    p.add_argument("--only", type=expression, metavar="REGEX", help="rows whose name matches")
+    p.add_argument("--arms", type=expression, metavar="REGEX",
                    help="arms whose name matches; the baseline always takes part")
 
 
-def add_length(p):
+def add_length(p: argparse.ArgumentParser) -> None:
     p.add_argument("--blocks", type=int, help="exactly so many blocks, whatever time and noise")
     p.add_argument("--min-blocks", type=int, metavar="N", help="of a row at least")
     p.add_argument("--max-blocks", type=int, metavar="N", help="of a row at most")
@@ -57,7 +62,7 @@ def add_length(p):
     p.add_argument("--time-budget", type=float, metavar="SECONDS", help="of all runs together")
 
 
-def add_conduct(p):
+def add_conduct(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", default="results", type=Path, help="where result folders go")
     p.add_argument("--seed", type=int, help="of order, padding and bootstrap (default: drawn)")
     p.add_argument("--force", action="store_true",
@@ -68,7 +73,7 @@ def add_conduct(p):
                    help="a memory timeline of each row and arm, after the timed runs")
 
 
-def parser(command, description, modes):
+def parser(command: str, description: Any, modes: tuple[str, ...]) -> Any:
     p = argparse.ArgumentParser(prog=f"compare {command}", description=description)
     p.add_argument("--mode", choices=modes, default=modes[0], help="how thorough, and what for")
     for add in (add_tools, add_selection, add_length, add_conduct):
@@ -76,7 +81,7 @@ def parser(command, description, modes):
     return p
 
 
-def parse(p, argv):
+def parse(p: argparse.ArgumentParser, argv: list[str]) -> Any:
     args = p.parse_args(argv + shlex.split(os.environ.get("HAK_BENCH_ARGS", "")))
     for name in ("blocks", "min_blocks", "max_blocks"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
@@ -87,8 +92,9 @@ def parse(p, argv):
     return args
 
 
-def plan_of(args):
-    plan, changes = PLANS[args.mode], {}
+def plan_of(args: argparse.Namespace) -> Any:
+    plan = PLANS[args.mode]
+    changes: dict[str, Any] = {}
     if args.min_blocks is not None:
         changes |= {"least": args.min_blocks, "most": max(args.min_blocks, plan.most)}
     if args.max_blocks is not None:

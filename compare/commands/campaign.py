@@ -8,12 +8,14 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..campaign import jobs
 
 
-def parse(argv):
+def parse(argv: list[str]) -> Any:
     """(our options, those for somebody else). A plan's come also from the environment: ninja
     passes none on."""
     if argv[:1] == ["plan"]:
@@ -52,10 +54,12 @@ def parse(argv):
     return args, options
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     args, options = parse(argv)
-    actions = {"run": lambda: jobs.run(args), "merge": lambda: jobs.merge(args)}
-    more = {"plan": jobs.plan, "slurm": jobs.slurm, "parallel": jobs.parallel}
+    actions: dict[str, Callable[[], int]] = {
+        "run": lambda: jobs.run(args), "merge": lambda: jobs.merge(args)}
+    more: dict[str, Callable[..., int]] = {
+        "plan": jobs.plan, "slurm": jobs.slurm, "parallel": jobs.parallel}
     try:
         if args.action in more:
             return more[args.action](args, options)

@@ -16,14 +16,19 @@ import shlex
 import sys
 import tempfile
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..arms import allocators
+from ..arms.allocators import Arm
 from ..measure import environment, instructions, session
 from ..measure.launch import Launcher, Shot
 from ..paths import PACKAGE
 from ..records import runfile
 from ..workloads import workload
+from ..workloads.workload import Row
+from .arguments import expression
 
 GATE_SLACK = 0.005
 SKIPPED = 77
@@ -34,7 +39,7 @@ GATE_HEAD = """# SPDX-License-Identifier: MIT
 """
 
 
-def parse(argv):
+def parse(argv: list[str]) -> Any:
     p = argparse.ArgumentParser(prog="compare insn",
                                 description="Counts instructions per operation.")
     p.add_argument("--lib", nargs=2, action="append", default=[], metavar=("NAME", "PATH"),
@@ -43,8 +48,8 @@ def parse(argv):
     p.add_argument("--launch", required=True, help="the C launcher")
     p.add_argument("--peers", default=PACKAGE / "allocators.toml", help="who to compare with")
     p.add_argument("--out", default="results", type=Path, help="where result folders go")
-    p.add_argument("--only", type=re.compile, metavar="REGEX", help="rows whose name matches")
-    p.add_argument("--arms", type=re.compile, metavar="REGEX", help="arms whose name matches")
+    p.add_argument("--only", type=expression, metavar="REGEX", help="rows whose name matches")
+    p.add_argument("--arms", type=expression, metavar="REGEX", help="arms whose name matches")
     gate = p.add_mutually_exclusive_group()
     gate.add_argument("--gate", type=Path, metavar="FILE", help="compare with these counts")
     gate.add_argument("--write-gate", type=Path, metavar="FILE", help="renew these counts")
@@ -54,18 +59,19 @@ def parse(argv):
     return p.parse_args(argv + more)
 
 
-def chosen_rows(args):
+def chosen_rows(args: argparse.Namespace) -> Any:
     executables = {Path(path).name: os.path.abspath(path) for path in args.bench}
     rows, _ = workload.declared(PACKAGE / "workloads.toml", executables)
     return [row for row in rows if not args.only or args.only.search(row.name)]
 
 
-def chosen_arms(args):
+def chosen_arms(args: argparse.Namespace) -> Any:
     listed = allocators.peers(args.peers, {}) + allocators.hakmem_arms(args.lib)
     return [a for a in listed if a.path and (not args.arms or args.arms.search(a.name))]
 
 
-def count(launcher, cells, write):
+def count(launcher: Launcher, cells: list[tuple[Row, Arm]],
+          write: Callable[[dict[str, Any]], None]) -> Any:
     """The records of these (row, arm); each is written as it is made."""
     made = []
     for row, arm in cells:
@@ -76,7 +82,7 @@ def count(launcher, cells, write):
 
 # ---- the table ----
 
-def compare(args, launcher):
+def compare(args: argparse.Namespace, launcher: Launcher) -> Any:
     rows, present = chosen_rows(args), chosen_arms(args)
     if not rows or not present:
         print("no row or no arm is left to count", file=sys.stderr)
@@ -93,7 +99,7 @@ def compare(args, launcher):
                  "time_budget_s": None, "base": present[0].name, "null_of": None,
                  "design": "one run each"}})
 
-    def write(record):
+    def write(record: dict[str, Any]) -> None:
         writer.write(record)
         print(f"{record['workload']} · {record['arm']}: {instructions.cell(record)}",
               file=sys.stderr)
@@ -112,13 +118,14 @@ def compare(args, launcher):
 
 # ---- the gate ----
 
-def compiler_of(arm):
+def compiler_of(arm: Arm) -> Any:
     """By which compilers the file says it was built, in its section .comment."""
-    said = re.findall(rb"(?:GCC: \([^)]*\)|clang version) [0-9.]+", Path(arm.path).read_bytes())
+    said = re.findall(rb"(?:GCC: \([^)]*\)|clang version) [0-9.]+",
+                      Path(str(arm.path)).read_bytes())
     return ", ".join(sorted({words.decode() for words in said})) or "unknown"
 
 
-def gate_cells(args, gate):
+def gate_cells(args: argparse.Namespace, gate: dict[str, Any]) -> Any:
     rows = {row.name: row for row in chosen_rows(args)}
     by_name = {arm.name: arm for arm in allocators.hakmem_arms(args.lib)}
     arm = by_name.get(gate["arm"])
@@ -129,7 +136,7 @@ def gate_cells(args, gate):
     return arm, [(rows[r["name"]], arm) for r in gate["row"]]
 
 
-def verdict(stored, record):
+def verdict(stored: dict[str, Any], record: dict[str, Any]) -> tuple[str, bool]:
     """(a line, is it within the gate)."""
     name, limit = stored["name"], stored["per_op"]
     if record["reason"] is not None:
@@ -140,7 +147,7 @@ def verdict(stored, record):
         now <= limit * (1 + GATE_SLACK)
 
 
-def check(args, launcher):
+def check(args: argparse.Namespace, launcher: Launcher) -> Any:
     gate = tomllib.loads((args.gate or args.write_gate).read_text(encoding="utf-8"))
     arm, cells = gate_cells(args, gate)
     if arm is None:
@@ -156,7 +163,7 @@ def check(args, launcher):
     return 0 if all(ok for _, ok in verdicts) else 1
 
 
-def write_gate(path, arm, made):
+def write_gate(path: Path, arm: Arm, made: list[dict[str, Any]]) -> Any:
     failed = [r for r in made if r["reason"] is not None]
     for record in failed:
         print(f"{record['workload']}: {record['reason']}", file=sys.stderr)
@@ -170,7 +177,7 @@ def write_gate(path, arm, made):
     return 0
 
 
-def main(argv):
+def main(argv: list[str]) -> Any:
     args = parse(argv)
     if not Path(instructions.VALGRIND).exists():
         print("valgrind is not installed")

@@ -6,13 +6,14 @@ and --arms are matched against.
 """
 
 import argparse
+from typing import Any
 
 from ..arms import allocators
 from ..paths import PACKAGE
 from ..workloads import programs, suite
 
 
-def rows():
+def rows() -> Any:
     """(name, group, why it is absent or None) of each row."""
     found = [(entry["name"], entry["group"], None) for entry in suite.read().rows]
     present, absent = programs.declared(programs.found_tools())
@@ -20,7 +21,7 @@ def rows():
     return found + [(name, suite.PROGRAMS, why) for name, why in absent]
 
 
-def main(argv):
+def main(argv: list[str]) -> Any:
     p = argparse.ArgumentParser(prog="compare list", description="Lists rows and allocators.")
     p.add_argument("--peers", default=PACKAGE / "allocators.toml", help="who to compare with")
     args = p.parse_args(argv)

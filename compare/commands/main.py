@@ -6,6 +6,7 @@ the sub-command; 2 where there is no such one.
 """
 
 import sys
+from typing import Any
 
 from . import ab, ablate, campaign, curves, insn, listing, report, run
 
@@ -22,13 +23,13 @@ COMMANDS = {
 }
 
 
-def usage():
+def usage() -> Any:
     lines = [f"  {name:<11}{words}" for name, (_, words) in COMMANDS.items()]
     return "\n".join(["usage: python3 compare COMMAND ...; COMMAND --help lists its options",
                       *lines])
 
 
-def main(argv):
+def main(argv: list[str]) -> Any:
     name = argv[0] if argv else ""
     if name in ("-h", "--help"):
         print(usage())

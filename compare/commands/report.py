@@ -8,13 +8,14 @@ writes README's table; see --help.
 
 import argparse
 import sys
+from typing import Any
 
 from ..records import mimalloc_bench
 from ..report import export, peak_report, readme_table, render
 from ..report.tables import terminal
 
 
-def arguments():
+def arguments() -> Any:
     parser = argparse.ArgumentParser(
         prog="compare report", description="Renders a folder of results again.")
     parser.add_argument("folder", nargs="?", help="a folder of results/")
@@ -35,7 +36,7 @@ def arguments():
     return parser
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     parser = arguments()
     given = parser.parse_args(argv)
     if given.import_mimalloc_bench:

@@ -10,6 +10,10 @@ machine is busy; 130: interrupted: the table shows the blocks that were complete
 command goes on.
 """
 
+import argparse
+from collections.abc import Callable
+from typing import Any
+
 from ..arms import allocators, builds
 from ..measure import session
 from ..measure.launch import CannotMeasure
@@ -19,14 +23,14 @@ MODES = ("compare", "publish", "calibrate")
 TWINS = 2
 
 
-def parse(argv):
+def parse(argv: list[str]) -> Any:
     p = arguments.parser("run", "Compares allocators in time and memory.", MODES)
     p.add_argument("--of", metavar="NAME", help="calibrate: the arm that is copied")
     return arguments.parse(p, argv)
 
 
-def everybody(args, say):
-    def build(options):
+def everybody(args: argparse.Namespace, say: Callable[[str], None]) -> Any:
+    def build(options: dict[str, Any]) -> Any:
         return builds.with_options(args.build, options, say)
 
     listed = allocators.peers(args.peers, dict(args.peer), build if args.build else None)
@@ -36,13 +40,14 @@ def everybody(args, say):
     return listed
 
 
-def competitors(args, scratch, say):
+def competitors(args: argparse.Namespace, scratch: str,
+                say: Callable[[str], None]) -> session.Field:
     listed = everybody(args, say)
     null, original = allocators.null_arm(listed, scratch)
     return session.Field(listed + ([null] if null else []), original.name if original else None)
 
 
-def twins(args, scratch, say):
+def twins(args: argparse.Namespace, scratch: str, say: Callable[[str], None]) -> session.Field:
     """One library under several names: what differs between them is the harness's error."""
     listed = everybody(args, say)
     wanted = [a for a in listed if a.path and a.name == args.of] if args.of else None
@@ -58,11 +63,11 @@ def twins(args, scratch, say):
     return session.Field([original, *copies[1:], copies[0]], original.name)
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     args = parse(argv)
     choose = twins if args.mode == "calibrate" else competitors
     return session.run(args, lambda scratch, say: choose(args, scratch, say))
 
 
-def calibrate(argv):
+def calibrate(argv: list[str]) -> Any:
     return main(["--mode", "calibrate", *argv])

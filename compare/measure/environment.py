@@ -14,6 +14,7 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from ..paths import PACKAGE, SOURCE
 from . import noise
@@ -41,7 +42,7 @@ BUILD_OPTIONS = re.compile(r"buildtype|optimization|debug|b_\w+|c_(args|link_arg
 CODE_FLAGS = re.compile(r"-(?!fdiag)([Ofm]|std=|g|DNDEBUG|DHAK_)")
 
 
-def read(path, default=""):
+def read(path: str, default: str = "") -> str:
     """The stripped text of a file of /proc or /sys."""
     try:
         return (ROOT / path.lstrip("/")).read_text(errors="replace").strip()
@@ -49,7 +50,7 @@ def read(path, default=""):
         return default
 
 
-def field(path, key):
+def field(path: str, key: str) -> str:
     """The value of the first `key : value` line of a /proc file."""
     for line in read(path).splitlines():
         name, _, value = line.partition(":")
@@ -58,18 +59,18 @@ def field(path, key):
     return "unknown"
 
 
-def kib(key):
+def kib(key: str) -> int | None:
     words = field("/proc/meminfo", key).split()
     return int(words[0]) if words[0].isdigit() else None
 
 
-def folder_texts(path):
+def folder_texts(path: str) -> dict[str, str]:
     """file name -> text of the files in a folder of /sys."""
     return {p.name: read(f"{path}/{p.name}")
             for p in sorted((ROOT / path.lstrip("/")).glob("*")) if p.is_file()}
 
 
-def output(*command):
+def output(*command: Any) -> bytes:
     try:
         return subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL,
                               env=os.environ | {"LC_ALL": "C"}).stdout
@@ -77,29 +78,29 @@ def output(*command):
         return b""
 
 
-def said(*command):
+def said(*command: Any) -> str:
     """First line of what a tool prints; `unknown` when it is not there."""
     text = output(*command).decode(errors="replace").strip()
     return text.splitlines()[0].strip() if text else "unknown"
 
 
-def git(*command):
+def git(*command: Any) -> tuple[str, ...]:
     return "git", "-c", "safe.directory=*", "-C", str(SOURCE), *command
 
 
-def revision():
+def revision() -> str:
     """What git calls the source tree; `nogit` outside of one."""
     rev = said(*git("describe", "--always", "--dirty"))
     return "nogit" if rev == "unknown" else rev
 
 
-def uncommitted():
+def uncommitted() -> Any:
     """A hash of what differs from the commit; null when nothing does."""
     difference = output(*git("diff", "HEAD"))
     return hashlib.sha256(difference).hexdigest() if difference else None
 
 
-def harness_version():
+def harness_version() -> str:
     """A hash of the tool that measured, whatever the revision says."""
     total = hashlib.sha256()
     for path in sorted(p for ext in ("py", "toml", "json") for p in PACKAGE.rglob(f"*.{ext}")):
@@ -107,33 +108,33 @@ def harness_version():
     return total.hexdigest()[:16]
 
 
-def versions(programs):
+def versions(programs: list[str]) -> dict[str, str]:
     """Debian versions of the programs in the table, where dpkg knows them."""
     text = output("dpkg-query", "-W", "-f=${Package} ${Version}\n", *programs).decode()
     return dict(line.split(" ", 1) for line in sorted(text.splitlines()) if " " in line)
 
 
-def boot_words():
+def boot_words() -> list[str]:
     words = read("/proc/cmdline").split()
     return [w for w in words if BOOT_WORDS.fullmatch(w.partition("=")[0]) and "/" not in w]
 
 
-def caches():
+def caches() -> dict[str, str]:
     """name -> size and line, as cpu0 sees them."""
     found = {}
     for index in sorted((ROOT / "sys/devices/system/cpu/cpu0/cache").glob("index*")):
         texts = folder_texts(f"/sys/devices/system/cpu/cpu0/cache/{index.name}")
-        kind = {"Data": "d", "Instruction": "i"}.get(texts.get("type"), "")
+        kind = {"Data": "d", "Instruction": "i"}.get(texts.get("type", ""), "")
         line = texts.get("coherency_line_size", "?")
         found[f"L{texts.get('level', '?')}{kind}"] = f"{texts.get('size', '?')}, lines of {line} B"
     return found
 
 
-def group_limits():
+def group_limits() -> dict[str, list[str]]:
     """The limits of our control groups that bind; the groups' names stay out."""
     files = {"cpu": ("cpu.max", "cpu.cfs_quota_us"),
              "memory": ("memory.max", "memory.high", "memory.limit_in_bytes")}
-    limits = {}
+    limits: dict[str, list[str]] = {}
     for line in read("/proc/self/cgroup").splitlines():
         _, controllers, place = line.split(":", 2)
         for controller, names in files.items():
@@ -149,7 +150,7 @@ def group_limits():
     return limits
 
 
-def processor():
+def processor() -> dict[str, Any]:
     cpu = "/sys/devices/system/cpu"
     flags = field("/proc/cpuinfo", "flags")
     return {
@@ -174,7 +175,7 @@ def processor():
     }
 
 
-def kernel():
+def kernel() -> dict[str, Any]:
     thp = "/sys/kernel/mm/transparent_hugepage"
     facts = {
         "kernel": platform.release(),
@@ -199,14 +200,14 @@ def kernel():
     return facts
 
 
-def loader():
+def loader() -> str:
     """What the dynamic loader of this process says it is."""
     mapped = {line.split()[-1] for line in read("/proc/self/maps").splitlines()}
     path = next((p for p in sorted(mapped) if re.search(r"/ld[-.][^/]*\.so", p)), None)
     return said(path, "--version") if path else "unknown"
 
 
-def tools():
+def tools() -> dict[str, dict[str, str] | str | None]:
     return {
         "libc": " ".join(platform.libc_ver()),
         "loader": loader(),
@@ -220,9 +221,10 @@ def tools():
     }
 
 
-def build_facts(folder):
+def build_facts(folder: str | Path) -> dict[str, Any]:
     """Options and flags of a meson build folder; what has a path in it is left out."""
-    folder, facts = Path(folder), {}
+    folder = Path(folder)
+    facts: dict[str, Any] = {}
     try:
         options = json.loads((folder / "meson-info/intro-buildoptions.json").read_text())
         compiled = json.loads((folder / "compile_commands.json").read_text())
@@ -237,7 +239,7 @@ def build_facts(folder):
     return facts
 
 
-def capture(build=None):
+def capture(build: str | None = None) -> dict[str, Any]:
     """All of it. `build`: the meson build folder of what is measured, if there is one."""
     return processor() | kernel() | tools() | {
         "build": build_facts(build) if build else {},
@@ -248,12 +250,12 @@ def capture(build=None):
     }
 
 
-def stolen_share():
+def stolen_share() -> float:
     _, stolen, capacity = noise.machine_times()
     return stolen / max(capacity, noise.TICK_S)
 
 
-def machine_slug(env):
+def machine_slug(env: dict[str, Any]) -> str:
     """A folder name for the machine: model, cores, and a hash that tells kernels apart."""
     facts = f"{env['cpu']} {env['cores']} {env['kernel']} {env['memory_kib'] >> 20}"
     model = re.sub(r"[^a-z0-9]+", "-", env["cpu"].lower()).strip("-")[:24].strip("-")

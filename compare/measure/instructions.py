@@ -15,8 +15,11 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from .launch import failure_of
+from ..arms.allocators import Arm
+from ..workloads.workload import Row
+from .launch import Shot, failure_of
 
 SHORTER = 20  # the default: so many times less than the timed run
 LEAST = 1000  # but no fewer than this, where the row has as many
@@ -39,12 +42,12 @@ class NotCounted(ValueError):
     """Why a row has no counts: one of LEFT_OUT."""
 
 
-def is_left_out(reason):
+def is_left_out(reason: str) -> bool:
     """It lies in the row, and not in the allocator, that there is no count."""
     return reason in LEFT_OUT
 
 
-def shorter(args):
+def shorter(args: tuple[str, ...]) -> tuple[str, ...]:
     """The arguments with the first number, which is the amount of work, divided."""
     if not args or not args[0].isdigit():
         raise NotCounted(LEFT_OUT[2])
@@ -52,7 +55,7 @@ def shorter(args):
     return (str(max(count // SHORTER, min(count, LEAST))), *args[1:])
 
 
-def args_of(row):
+def args_of(row: Row) -> tuple[str, ...]:
     """What the program of this row is given here; NotCounted when it is none for counting."""
     if row.threads != 1:
         raise NotCounted(LEFT_OUT[0])
@@ -64,13 +67,15 @@ def args_of(row):
     return shorter(row.argv[1:])
 
 
-def costs_by_object(path):
+def costs_by_object(path: Path) -> dict[str | None, int]:
     """Object file -> instructions executed in it, of callgrind's output.
 
     A line of a function is a place and a cost; the line after `calls=` is the cost of what was
     called, which has its own lines elsewhere. Names are written once and then only numbered.
     """
-    names, costs, current, is_call = {}, {}, None, False
+    names: dict[str, str] = {}
+    costs: dict[str | None, int] = {}
+    current, is_call = None, False
     with open(path, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if line.startswith("calls="):
@@ -90,16 +95,16 @@ def costs_by_object(path):
     return costs
 
 
-def is_same_file(a, b):
-    return a is not None and os.path.realpath(a) == os.path.realpath(b)
+def is_same_file(a: str | None, b: str | None) -> bool:
+    return a is not None and b is not None and os.path.realpath(a) == os.path.realpath(b)
 
 
-def command(row, out):
+def command(row: Row, out: Path) -> tuple[str, ...]:
     return (VALGRIND, "-q", "--tool=callgrind", "--instr-atstart=no", "--dump-line=no",
             f"--callgrind-out-file={out}", row.argv[0], *args_of(row))
 
 
-def read(arm, stdout, out):
+def read(arm: Arm, stdout: Path, out: Path) -> tuple[int, int, int]:
     """(operations, all instructions, those inside the allocator)."""
     said = json.loads(stdout.read_text().splitlines()[-1])
     costs = costs_by_object(out)
@@ -107,7 +112,7 @@ def read(arm, stdout, out):
     return int(said["ops"]), sum(costs.values()), inside
 
 
-def measure(row, arm, shot):
+def measure(row: Row, arm: Arm, shot: Shot) -> dict[str, Any]:
     """Fields of the `insn` record of this row and arm; `reason` says why there are no numbers."""
     scratch = Path(shot.launcher.scratch)
     stdout, stderr, out = scratch / "insn.out", scratch / "insn.err", scratch / "callgrind.out"
@@ -134,15 +139,15 @@ def measure(row, arm, shot):
                      "allocator_per_op": round(inside / ops, 4)}
 
 
-def cell(record):
+def cell(record: dict[str, Any] | None) -> str:
     if record is None:
         return ""
     if record["reason"] is not None:
-        return record["reason"]
+        return str(record["reason"])
     return f"{record['allocator_per_op']:.1f} / {record['per_op']:.1f}"
 
 
-def insn_table(records):
+def insn_table(records: list[dict[str, Any]]) -> str:
     """The records as a table of Markdown, without those rows that no arm has counts for."""
     counted = [r for r in records if r["rec"] == "insn"]
     by_place = {(r["workload"], r["arm"]): r for r in counted}

@@ -11,6 +11,8 @@ import json
 import signal
 import subprocess
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 GRACE_S = 15  # the launcher ends its child by itself; this is for a launcher that hangs
 
@@ -34,15 +36,15 @@ class Shot:
     """How one run is to be made: everything but the program."""
 
     launcher: "Launcher"
-    preloads: tuple = ()
+    preloads: tuple[Any, ...] = ()
     cpu: int | None = None
     env_pad: int = 0
-    env: dict = field(default_factory=dict)
+    env: dict[str, Any] = field(default_factory=dict)
     sample: Sample | None = None
-    trace: object | None = None  # a kernel.Trace: what runs the program instead; never timed
+    trace: Any = None  # a kernel.Trace: what runs the program instead; never timed
 
 
-def failure_of(report):
+def failure_of(report: dict[str, Any]) -> str | None:
     """Why the run counts for nothing, in the words of the table; None when it ended well."""
     if report["timeout"]:
         return "timeout"
@@ -53,13 +55,13 @@ def failure_of(report):
     return None
 
 
-def is_timeout(failure):
+def is_timeout(failure: str | None) -> bool:
     """Late, or for ever? On a disturbed machine nobody knows. Also of the client of a server."""
     return failure in ("timeout", "client timeout")
 
 
 class Launcher:
-    def __init__(self, path, scratch):
+    def __init__(self, path: str, scratch: Path | str) -> None:
         self.path = path
         self.scratch = scratch
         self.env = {
@@ -67,7 +69,8 @@ class Launcher:
             "LANG": "C.UTF-8", "TZ": "UTC",
         }
 
-    def start(self, shot, argv, timeout_s, stdout, stderr, env=None):
+    def start(self, shot: Shot, argv: Any, timeout_s: float, stdout: Path, stderr: Path,
+              env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         command = [self.path, "--timeout", f"{timeout_s:g}", "--env-pad", str(shot.env_pad)]
         if shot.cpu is not None:
             command += ["--cpu", str(shot.cpu)]
@@ -86,7 +89,7 @@ class Launcher:
             cwd=self.scratch, env=self.env | (env or {}) | shot.env, text=True,
         )
 
-    def finish(self, process, timeout_s):
+    def finish(self, process: subprocess.Popen[str], timeout_s: float) -> Any:
         """The launcher's report, after its child has ended."""
         try:
             out, err = process.communicate(timeout=timeout_s + GRACE_S)
@@ -99,6 +102,7 @@ class Launcher:
             raise CannotMeasure(f"the launcher said nothing: {err.strip()}")
         return json.loads(lines[-1])
 
-    def run(self, shot, argv, timeout_s, stdout, stderr, env=None):
+    def run(self, shot: Shot, argv: Any, timeout_s: float, stdout: Path, stderr: Path,
+            env: dict[str, str] | None = None) -> Any:
         process = self.start(shot, argv, timeout_s, stdout, stderr, env)
         return self.finish(process, timeout_s)

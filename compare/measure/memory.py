@@ -14,10 +14,14 @@ what is resident per live byte, are of the process alone: the ledger counts no o
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from .launch import Sample
+from ..arms.allocators import Arm
+from ..workloads.workload import Row, Workload
+from .launch import Sample, Shot
 
 INTERVAL_MS = 2
 SERIES_MAX = 200
@@ -31,7 +35,7 @@ LEAST_LIVE_B = 1 << 20  # below, a ratio would be one of the process, not of the
 PAGE_KIB = 4
 SLEEP = ("/bin/sleep", "0.1")
 
-bases = {}  # (library, ledger) -> KiB
+bases: dict[tuple[tuple[Any, ...], str], int | None] = {}  # (library, ledger) -> KiB
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,13 @@ class Timeline:
     begin_ms: float  # by the monotonic clock
     ledger_kib: int  # at the end
     peak_live_b: int | None
-    peak_pair_b: tuple  # (live, usable) bytes when most were live, to 64 bytes; (0, 0): not known
-    t_ms: list
-    series: dict
+    # (live, usable) bytes when most were live, to 64 bytes; (0, 0): not known
+    peak_pair_b: tuple[int, ...]
+    t_ms: list[Any]
+    series: dict[str, Any]
 
 
-def read(path):
+def read(path: Path | str) -> Timeline | None:
     """The timeline the launcher wrote, or None when it never saw the program run."""
     said = json.loads(Path(path).read_text())
     if not said["t_ms"]:
@@ -68,7 +73,7 @@ def read(path):
                     tuple(said["peak_pair_b"]) if claimed else (0, 0), said["t_ms"], series)
 
 
-def mean_over_time(t_ms, values):
+def mean_over_time(t_ms: list[float], values: list[int]) -> float:
     """Each value holds until the next sample: their distances differ."""
     if len(t_ms) < 2:
         return values[0]
@@ -76,15 +81,15 @@ def mean_over_time(t_ms, values):
     return sum(v * s for v, s in zip(values, spans)) / max(sum(spans), 1e-9)
 
 
-def has_children(timeline):
-    return max(timeline.series["processes"]) > 1
+def has_children(timeline: Timeline) -> bool:
+    return bool(max(timeline.series["processes"]) > 1)
 
 
-def place_of_peak(values):
+def place_of_peak(values: list[int]) -> int:
     return max(range(len(values)), key=values.__getitem__)
 
 
-def thinned(timeline, most=SERIES_MAX):
+def thinned(timeline: Timeline, most: int = SERIES_MAX) -> list[int]:
     """Places of the samples to keep: the ends, and of each stretch the two highest moments."""
     count = len(timeline.t_ms)
     if count <= most:
@@ -98,9 +103,9 @@ def thinned(timeline, most=SERIES_MAX):
     return sorted(kept)
 
 
-def retained(timeline, said):
+def retained(timeline: Timeline, said: dict[str, Any]) -> dict[str, Any]:
     """What was resident so long after everything was freed, where the row tells."""
-    found = {}
+    found: dict[str, int | None] = {}
     for name, after_ms, fields in RETAINED:
         found[name] = None
         known = [said[field] for field in fields if field in said]
@@ -114,7 +119,7 @@ def retained(timeline, said):
     return found
 
 
-def per_live_byte(timeline, base_kib, own_kib):
+def per_live_byte(timeline: Timeline, base_kib: int | None, own_kib: int) -> dict[str, Any]:
     """What each byte costs at the moment when most of them are alive."""
     place = place_of_peak(timeline.series["live_b"])
     live, rss = (timeline.series[s][place] for s in ("live_b", "own_rss_kib"))
@@ -127,7 +132,7 @@ def per_live_byte(timeline, base_kib, own_kib):
     return found
 
 
-def metric_of(timeline, said, base_kib):
+def metric_of(timeline: Timeline, said: dict[str, Any], base_kib: int | None) -> dict[str, Any]:
     """The numbers of the record; `said` is what the run reported, by field."""
     rss, live = timeline.series["rss_kib"], timeline.series["live_b"]
     own_kib = (base_kib or 0) + said.get("bookkeeping_kib", 0)
@@ -155,27 +160,37 @@ def metric_of(timeline, said, base_kib):
     return metric
 
 
-def sampled(shot, ledger_path, rest_s):
+def samples_file(shot: Shot) -> Path:
+    return Path(shot.launcher.scratch) / "samples.json"
+
+
+def sampled(shot: Shot, ledger_path: str, rest_s: float) -> Shot:
     """The same shot, with the sampler running and the ledger in front."""
-    out = Path(shot.launcher.scratch) / "samples.json"
+    out = samples_file(shot)
     out.unlink(missing_ok=True)
     return replace(shot, preloads=(str(ledger_path), *shot.preloads),
                    sample=Sample(INTERVAL_MS, str(out), rest_s))
 
 
-def base_kib(shot, ledger_path):
+def timeline_of(shot: Shot) -> Timeline | None:
+    out = samples_file(shot)
+    return read(out) if out.exists() else None
+
+
+def base_kib(shot: Shot, ledger_path: str) -> int | None:
     """What is resident in a program that does nothing, under the same arm and ledger."""
     key = (shot.preloads, str(ledger_path))
     if key not in bases:
         scratch = Path(shot.launcher.scratch)
         idle = replace(sampled(shot, ledger_path, 0), env=shot.env | {"LC_ALL": "C"})
         shot.launcher.run(idle, SLEEP, 10, scratch / "idle.out", scratch / "idle.err")
-        timeline = read(idle.sample.out) if Path(idle.sample.out).exists() else None
+        timeline = timeline_of(shot)
         bases[key] = max(timeline.series["rss_kib"]) if timeline else None
     return bases[key]
 
 
-def measure(row, arm, shot, ledger_path, check=lambda row, outcome: None):
+def measure(row: Row | Workload, arm: Arm, shot: Shot, ledger_path: str,
+            check: Callable[..., Any] = lambda row, outcome: None) -> dict[str, Any]:
     """Fields of the `mem` record of this row and arm; `reason` says why there are no numbers.
 
     `check` may find a failure in the outcome: a checksum that is not the baseline's.
@@ -184,12 +199,13 @@ def measure(row, arm, shot, ledger_path, check=lambda row, outcome: None):
     shot = sampled(shot, ledger_path, row.rest_s)
     outcome = replace(row, timeout_s=row.timeout_s + row.rest_s).measure(shot)
     check(row, outcome)
-    record = {"workload": row.name, "arm": arm.name, "reason": outcome.failure, "t_ms": [],
-              "metric": {}} | {name: [] for name in SERIES}
-    timeline = read(shot.sample.out) if Path(shot.sample.out).exists() else None
+    record: dict[str, Any] = {"workload": row.name, "arm": arm.name, "reason": outcome.failure,
+                              "t_ms": [], "metric": {}}
+    record |= {name: [] for name in SERIES}
+    timeline = timeline_of(shot)
     if timeline is None:
-        record["reason"] = outcome.failure or "no sample"
-    if record["reason"] is not None:
+        return record | {"reason": outcome.failure or "no sample"}
+    if outcome.failure is not None:
         return record
     kept = thinned(timeline)
     record["t_ms"] = [round(timeline.t_ms[i], 1) for i in kept]

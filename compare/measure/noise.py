@@ -12,7 +12,9 @@ import os
 import resource
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 LOCK = Path(tempfile.gettempdir()) / "allocator-comparison.lock"
 PROC = Path("/proc")
@@ -48,7 +50,7 @@ WORST_FAULTS, WORST_FAULTS_A_S = 4, 20
 COLD = "pages read from disk"
 
 
-def take_lock():
+def take_lock() -> Any:
     """A file descriptor that holds the machine-wide lock, or None when another run has it."""
     try:
         fd = os.open(LOCK, os.O_RDONLY | os.O_CLOEXEC)
@@ -62,7 +64,7 @@ def take_lock():
     return fd
 
 
-def psi(what="cpu"):
+def psi(what: str = "cpu") -> tuple[float, int]:
     """(avg10 in percent, total in us) of `some` in /proc/pressure; zeros where there is none."""
     try:
         fields = (PROC / "pressure" / what).read_text().split("\n")[0].split()
@@ -72,24 +74,24 @@ def psi(what="cpu"):
     return float(values["avg10"]), int(values["total"])
 
 
-def load1():
+def load1() -> float:
     return float((PROC / "loadavg").read_text().split()[0])
 
 
-def counters(name):
+def counters(name: str) -> dict[str, int]:
     """The numbers of /proc/meminfo or /proc/vmstat by name."""
     words = (line.replace(":", " ").split() for line in (PROC / name).read_text().splitlines())
     return {w[0]: int(w[1]) for w in words if len(w) > 1}
 
 
-def machine_times():
+def machine_times() -> tuple[float, float, float]:
     """(busy, stolen, all) processor seconds of the machine since boot."""
     with open(PROC / "stat", encoding="ascii") as f:
         t = [int(x) * TICK_S for x in f.readline().split()[1:9]]
     return t[0] + t[1] + t[2] + t[5] + t[6], t[7], sum(t)
 
 
-def process_times():
+def process_times() -> dict[int, tuple[str, int, float]]:
     """process id -> (name, parent's id, processor seconds)."""
     found = {}
     for path in PROC.glob("[0-9]*/stat"):
@@ -103,7 +105,7 @@ def process_times():
     return found
 
 
-def ourselves(processes):
+def ourselves(processes: dict[int, tuple[str, int, float]]) -> set[int]:
     """This process and those that wait for it: the shell, ninja, a batch system's agent."""
     own, pid = set(), os.getpid()
     while pid in processes and pid not in own:
@@ -112,7 +114,8 @@ def ourselves(processes):
     return own
 
 
-def heavy(before, after, watch_s):
+def heavy(before: dict[int, tuple[str, int, float]], after: dict[int, tuple[str, int, float]],
+          watch_s: float) -> list[str]:
     """What other processes did meanwhile, the heaviest first."""
     own = ourselves(after)
     shares = [((after[pid][2] - before[pid][2]) / watch_s, after[pid][0])
@@ -121,7 +124,7 @@ def heavy(before, after, watch_s):
     return [f"{name} takes {share:.0%} of a processor" for share, name in worst[:5]]
 
 
-def preflight(watch_s=WATCH_S):
+def preflight(watch_s: float = WATCH_S) -> list[str]:
     """Why this machine is not quiet, as a list of sentences; watches it for `watch_s`."""
     processes, (busy, stolen, capacity) = process_times(), machine_times()
     time.sleep(watch_s)
@@ -148,7 +151,7 @@ def preflight(watch_s=WATCH_S):
     return findings
 
 
-def settle(patience_s, say, watch_s=WATCH_S):
+def settle(patience_s: int, say: Callable[[str], None], watch_s: float = WATCH_S) -> list[str]:
     """Waits until the machine is quiet; the findings that are left when patience is at its end."""
     end = time.monotonic() + patience_s
     while findings := preflight(watch_s):
@@ -159,34 +162,35 @@ def settle(patience_s, say, watch_s=WATCH_S):
     return findings
 
 
-def own_time():
+def own_time() -> float:
     """Processor seconds of this process and of all children it has waited for."""
     usages = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(u.ru_utime + u.ru_stime for u in usages)
 
 
-def clock_difference():
+def clock_difference() -> float:
     """Moves only when somebody sets the clock, or the machine slept."""
     return time.clock_gettime(time.CLOCK_REALTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
-def swapped():
+def swapped() -> int:
     """Pages swapped in or out since boot."""
     vm = counters("vmstat")
     return vm.get("pswpin", 0) + vm.get("pswpout", 0)
 
 
-def is_waiting(noise, threads):
+def is_waiting(noise: dict[str, Any], threads: int) -> bool:
     """Others ran, and something waited; whoever has more threads than processors waits anyhow."""
     if threads > len(os.sched_getaffinity(0)):
         return False
     capacity_ms = noise.get("capacity_ms", 0)
     waited_ms, wall_ms = noise["psi_some_us"] / 1e3, capacity_ms / os.cpu_count()
-    return (noise["foreign_ms"] > max(WAIT_FOREIGN_MS, WAIT_FOREIGN_SHARE * capacity_ms)
-            and waited_ms > max(WAIT_MS, WAIT_SHARE * wall_ms))
+    return bool(noise["foreign_ms"] > max(WAIT_FOREIGN_MS, WAIT_FOREIGN_SHARE * capacity_ms)
+                and waited_ms > max(WAIT_MS, WAIT_SHARE * wall_ms))
 
 
-def invalid(noise, metric=None, threads=1):
+def invalid(noise: dict[str, Any], metric: dict[str, float] | None = None,
+            threads: int = 1) -> str | None:
     """Why a run with this noise says nothing, in words; None when it counts.
 
     `metric`: what the launcher saw of it; without one only the noise speaks.
@@ -212,7 +216,7 @@ def invalid(noise, metric=None, threads=1):
 class Meter:
     """Started before a run and read after it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.swapped = swapped()
         self.psi = psi()[1]
         self.clocks = clock_difference()
@@ -220,12 +224,12 @@ class Meter:
         self.busy, self.stolen, _ = machine_times()
         self.own = own_time()
 
-    def read(self):
+    def read(self) -> dict[str, float]:
         wall = time.monotonic() - self.began
         busy, stolen, _ = machine_times()
         foreign_s = max(0.0, busy - self.busy - (own_time() - self.own))
         steal_s = stolen - self.stolen
-        capacity = wall * os.cpu_count()
+        capacity = wall * (os.cpu_count() or 1)
         return {
             "foreign_ms": round(foreign_s * 1e3),
             "steal_ms": round(steal_s * 1e3),

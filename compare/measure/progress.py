@@ -7,21 +7,22 @@ seconds and at the end of each phase.
 
 import sys
 import time
+from typing import TextIO
 
 EVERY_S = 10.0
 
 
 class Progress:
-    def __init__(self, out=sys.stdout):
+    def __init__(self, out: TextIO = sys.stdout) -> None:
         self.out = out
         self.is_terminal = out.isatty()
         self.last = -EVERY_S
 
-    def say(self, text):
+    def say(self, text: str) -> None:
         self.out.write(("\r\x1b[K" if self.is_terminal else "") + text + "\n")
         self.out.flush()
 
-    def step(self, text, is_last=False):
+    def step(self, text: str, is_last: bool = False) -> None:
         if self.is_terminal:
             self.out.write("\r\x1b[K" + text[:100])
             self.out.flush()

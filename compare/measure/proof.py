@@ -11,26 +11,31 @@ is empty (or is the arm).
 import json
 import os
 from pathlib import Path
+from typing import Any
+
+from ..arms.allocators import Arm
 
 CALLS = ("malloc_object", "free_object", "calloc_object", "realloc_object")
 HOLDINGS = ("libc_arena_bytes", "libc_mmap_bytes", "libc_live_bytes")
 
 
-def read_probe(path):
+def read_probe(path: Path) -> list[dict[str, Any]]:
     path = Path(path)
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text().splitlines() if line]
 
 
-def is_same_file(said, path):
+def is_same_file(said: str, path: str | None) -> bool:
     """`said` is what the loader calls the object: a path, or its last part."""
+    if path is None:
+        return False
     if "/" in said:
         return os.path.realpath(said) == os.path.realpath(path)
     return said in (Path(path).name, Path(os.path.realpath(path)).name)
 
 
-def objection(arm, processes):
+def objection(arm: Arm, processes: list[dict[str, Any]]) -> str | None:
     """Why the arm is not proved to have served, in one sentence; None when it is."""
     if not processes:
         return "no process reported: the probe was not loaded"
@@ -47,7 +52,7 @@ def objection(arm, processes):
     return None
 
 
-def record(processes):
+def record(processes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The probe's lines without the paths of this machine; of equal ones, a row that starts
     a hundred processes has many, the first."""
     kept = []

@@ -15,9 +15,10 @@ same order.
 """
 
 import random
+from typing import Any
 
 
-def williams_square(n):
+def williams_square(n: int) -> list[list[int]]:
     """Orders of range(n), balanced for position and for the predecessor."""
     first = [0]
     for step in range(1, n):
@@ -29,26 +30,26 @@ def williams_square(n):
 
 
 class Schedule:
-    def __init__(self, arm_count, seed, palindromes=False):
+    def __init__(self, arm_count: int, seed: Any, palindromes: bool = False) -> None:
         self.arm_count, self.seed = arm_count, seed
         self.palindromes = palindromes
 
-    def draw(self, *place):
+    def draw(self, *place: Any) -> random.Random:
         return random.Random(f"{self.seed} {place}")
 
-    def rows(self, rows, number):
+    def rows(self, rows: list[int] | range, number: int) -> list[int]:
         """The rows of round `number`, shuffled."""
         rows = sorted(rows)
         return self.draw("rows", number).sample(rows, len(rows))
 
-    def layouts(self, row, number, count):
+    def layouts(self, row: int, number: int, count: int) -> tuple[int, int]:
         """Of the row's block `number`: (the base's layout, that of what is compared with it)."""
         cycle, place = divmod(number, count)
         own = self.draw("layouts", row, cycle).sample(range(count), count)[place]
         shifts = self.draw("pairs", row, cycle // count).sample(range(count), count)
         return own, (own + shifts[cycle % count]) % count
 
-    def arms(self, row, number):
+    def arms(self, row: int, number: int) -> list[int]:
         """The arms of the row's block `number`, in the order they are to be run."""
         draw = self.draw("arms", row)
         names = draw.sample(range(self.arm_count), self.arm_count)

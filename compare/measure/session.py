@@ -6,6 +6,7 @@ A session that was killed left a folder whose journal has no end: the same comma
 on in it, with the runs that are there. Nothing but the run in flight is lost.
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -15,14 +16,19 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from ..analyse.summary import Summary
 from ..arms import allocators, linking
+from ..arms.allocators import Arm
 from ..records import runfile
 from ..report import render
 from ..report.tables import terminal
 from ..workloads import programs, suite, workload
+from ..workloads.workload import Row
 from . import environment, noise
 from .launch import CannotMeasure, Launcher
 from .progress import Progress
@@ -47,13 +53,13 @@ class Busy(Exception):
 class Field:
     """Who is compared."""
 
-    arms: list  # all, also those that are missing; the baseline first
+    arms: list[Any]  # all, also those that are missing; the baseline first
     original: str | None  # what the arm `null` is a copy of
-    facts: dict = field(default_factory=dict)  # more of the session record
+    facts: dict[str, Any] = field(default_factory=dict)  # more of the session record
     layouts: int = 1  # how many times each build is linked: linking.py
 
 
-def chosen_rows(args, scratch):
+def chosen_rows(args: argparse.Namespace, scratch: str) -> Any:
     executables = {Path(path).name: os.path.abspath(path) for path in args.bench}
     rows, absent = workload.declared(suite.DECLARED, executables)
     more, gone = programs.real_programs(scratch)
@@ -64,7 +70,7 @@ def chosen_rows(args, scratch):
     return rows, absent
 
 
-def wait_for_lock(force, say):
+def wait_for_lock(force: bool, say: Callable[[str], None]) -> Any:
     """The machine-wide lock; None when it stays taken and `force` goes on without it."""
     end = time.monotonic() + (0 if force else LOCK_WAIT_S)
     while True:
@@ -77,7 +83,7 @@ def wait_for_lock(force, say):
         time.sleep(10)
 
 
-def look_for_quiet(args, say):
+def look_for_quiet(args: argparse.Namespace, say: Callable[[str], None]) -> Any:
     """What disturbs. Modes whose numbers are to be published are refused on a busy machine."""
     if args.force:
         busy = noise.preflight()
@@ -90,7 +96,7 @@ def look_for_quiet(args, say):
     return busy
 
 
-def remove_left_scratch():
+def remove_left_scratch() -> None:
     """Of sessions that were killed: their process is gone."""
     for path in Path(tempfile.gettempdir()).glob(SCRATCH + "*"):
         pid = path.name[len(SCRATCH):].split("-")[0]
@@ -98,7 +104,7 @@ def remove_left_scratch():
             shutil.rmtree(path, ignore_errors=True)
 
 
-def identity(line):
+def identity(line: dict[str, Any]) -> Any:
     """What must agree for a session to go on: who is compared, where, and how; not how long.
 
     The layouts of an arm follow from its objects and the seed, which is not known yet."""
@@ -109,7 +115,7 @@ def identity(line):
     return [plan, env, files, line["workloads"], line["absent"], line.get("tools")]
 
 
-def unfinished(out, session, seed):
+def unfinished(out: Path, session: dict[str, Any], seed: int | None) -> Any:
     """The folder of the latest session that is this one, was begun today, and has no end.
 
     Packed ones are at their end.
@@ -132,7 +138,7 @@ def unfinished(out, session, seed):
     return None
 
 
-def result_folder(out, env, suffix=""):
+def result_folder(out: Path, env: dict[str, Any], suffix: str = "") -> Any:
     """A new folder of results, with the environment in it."""
     stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
     folder = out / f"{stamp}-{environment.machine_slug(env)}-{env['revision']}{suffix}"
@@ -142,11 +148,12 @@ def result_folder(out, env, suffix=""):
     return folder
 
 
-def now():
+def now() -> Any:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def session_record(args, who, rows, absent, env, busy):
+def session_record(args: argparse.Namespace, who: Field, rows: list[Row],
+                   absent: list[tuple[str, str]], env: dict[str, Any], busy: list[str]) -> Any:
     seed = args.seed if args.seed is not None else secrets.randbelow(1 << 31)
     return {
         "rec": "session", "t": now(), "env": env, "machine": environment.machine_slug(env),
@@ -162,7 +169,8 @@ def session_record(args, who, rows, absent, env, busy):
     } | who.facts
 
 
-def lay_out(who, session, folder, scratch, say):
+def lay_out(who: Field, session: dict[str, Any], folder: Path | None, scratch: str,
+            say: Callable[[str], None]) -> None:
     """Links the layouts, by the seed of the session, or of the one in `folder` that goes on."""
     first = runfile.first(folder / "runs.jsonl") if folder else session
     who.arms = linking.with_layouts(
@@ -173,7 +181,8 @@ def lay_out(who, session, folder, scratch, say):
                             "with another linker; --fresh begins another")
 
 
-def open_journal(args, session, folder, progress):
+def open_journal(args: argparse.Namespace, session: dict[str, Any], folder: Path | None,
+                 progress: Progress) -> Any:
     """(folder, journal): a new one, or that of the session that was interrupted."""
     if folder is not None:
         try:
@@ -191,7 +200,7 @@ def open_journal(args, session, folder, progress):
     return folder, journal
 
 
-def refuse_unclear_names(listed):
+def refuse_unclear_names(listed: list[Arm]) -> None:
     names = [arm.name for arm in listed]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -200,7 +209,7 @@ def refuse_unclear_names(listed):
         raise CannotMeasure("the name null is that of the null arm")
 
 
-def measure(args, who, scratch, progress):
+def measure(args: argparse.Namespace, who: Field, scratch: str, progress: Progress) -> Any:
     """Makes the folder and its runs.jsonl: (the folder, was it interrupted)."""
     rows, absent = chosen_rows(args, scratch)
     base = who.arms[0]
@@ -242,7 +251,7 @@ def measure(args, who, scratch, progress):
     return folder, False
 
 
-def failures(summary):
+def failures(summary: Summary) -> Any:
     """Cells of our own arms, and of copies of them, that hold words, or failed when sampled."""
     own = {a["arm"] for a in summary.arms if a["kind"] in ("hakmem", "null")}
     if summary.mode == "ablate":  # what the build refuses is no failure of it
@@ -251,11 +260,11 @@ def failures(summary):
     return [place for place in [*summary.words, *sampled] if place[1] in own]
 
 
-def interrupt(*_):
+def interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def run(args, choose):
+def run(args: argparse.Namespace, choose: Callable[[str, Callable[[str], None]], Field]) -> int:
     """A whole comparison; `choose(scratch, say)` gives the Field. Returns the exit status."""
     progress = Progress()
     signal.signal(signal.SIGTERM, interrupt)

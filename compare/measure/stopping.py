@@ -11,6 +11,7 @@ little of what the next process will do (Kalibera & Jones, ISMM'13, on where to 
 
 import math
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from scipy import stats as distributions
@@ -31,7 +32,7 @@ class Plan:
     palindromes: bool = False
     with_memory: bool = False  # a memory timeline of each row and arm, after the timed runs
 
-    def record(self):
+    def record(self) -> Any:
         return {"mode": self.mode, "min_blocks": self.least, "max_blocks": self.most,
                 "pilot_blocks": self.pilot, "precision": self.precision,
                 "time_budget_s": self.budget_s}
@@ -46,12 +47,12 @@ PLANS = {
 }
 
 
-def student(n):
+def student(n: int) -> float:
     """How many standard errors of n values the interval of their mean reaches."""
     return float(distributions.t.ppf((1 + CONFIDENCE) / 2, n - 1))
 
 
-def half_width(differences):
+def half_width(differences: list[float]) -> float:
     """Of the interval of the mean of log ratios; infinite for fewer than two."""
     n = len(differences)
     if n < 2:
@@ -59,7 +60,7 @@ def half_width(differences):
     return student(n) * float(np.std(differences, ddof=1)) / math.sqrt(n)
 
 
-def blocks_needed(differences, precision):
+def blocks_needed(differences: list[float], precision: Any) -> Any:
     """For the interval to become as narrow as that, if the noise stays what the pilot shows."""
     deviation = float(np.std(differences, ddof=1))
     n = len(differences)
@@ -77,14 +78,14 @@ class RowNoise:
     Where builds have several layouts, what these differ in is left out: more blocks do not mend
     it."""
 
-    def __init__(self, base, layout_count=0):
+    def __init__(self, base: str, layout_count: int = 0) -> None:
         self.base, self.layout_count = base, layout_count
-        self.logs = {}  # arm -> {block: mean log score}
-        self.builds = {}  # (arm, block) -> layout
+        self.logs: dict[str, dict[int, float]] = {}  # arm -> {block: mean log score}
+        self.builds: dict[tuple[str, int], int] = {}  # (arm, block) -> layout
 
-    def add(self, block, scores):
+    def add(self, block: int, scores: list[tuple[str, int, float]]) -> None:
         """`scores`: (arm, its layout, score) of each run that counts."""
-        by_arm = {}
+        by_arm: dict[str, list[float]] = {}
         for arm, build, score in scores:
             if score > 0:
                 by_arm.setdefault(arm, []).append(math.log(score))
@@ -92,28 +93,29 @@ class RowNoise:
         for arm, logs in by_arm.items():
             self.logs.setdefault(arm, {})[block] = sum(logs) / len(logs)
 
-    def forget(self, arm):
+    def forget(self, arm: str) -> None:
         """It has failed: there will be no more of it."""
         self.logs.pop(arm, None)
 
-    def differences(self):
+    def differences(self) -> dict[str, list[float]]:
         """arm -> log ratios to the baseline, over the blocks that both have."""
         base = self.logs.get(self.base, {})
         return {arm: self.freed(arm, {b: log - base[b] for b, log in logs.items() if b in base})
                 for arm, logs in self.logs.items() if arm != self.base}
 
-    def freed(self, arm, pairs):
+    def freed(self, arm: str, pairs: dict[int, float]) -> list[float]:
         """Without the effects of layouts, where the blocks can tell them."""
         found = None
         if self.layout_count > 1:
             builds = {b: (self.builds[arm, b], self.builds[self.base, b]) for b in pairs}
             found = layouts.fit(pairs, builds, self.layout_count)
-        return list((found.aligned if found else pairs).values())
+        freed: dict[int, float] = cast(dict[int, float], found.aligned) if found else pairs
+        return list(freed.values())
 
-    def widest(self):
+    def widest(self) -> float:
         return max((half_width(d) for d in self.differences().values()), default=math.inf)
 
-    def needed(self, plan):
+    def needed(self, plan: Plan) -> Any:
         """Blocks that the row will need, by the noise so far; the least without a pilot."""
         found = [d for d in self.differences().values() if len(d) >= plan.pilot]
         wanted = max((blocks_needed(d, plan.precision) for d in found), default=plan.least)

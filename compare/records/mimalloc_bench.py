@@ -12,6 +12,7 @@ import math
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from . import runfile
 
@@ -20,7 +21,7 @@ UNKNOWN = "unknown"
 QUIET = {"foreign_ms": None, "steal_ms": None, "psi_some_us": None, "load1": None, "noisy": False}
 
 
-def seconds(text):
+def seconds(text: str) -> float | None:
     """`1.5`, `0:01.50` or `1:00:01.5` as seconds; None where it is no time."""
     try:
         total = 0.0
@@ -31,7 +32,7 @@ def seconds(text):
     return total if math.isfinite(total) and total > 0 else None
 
 
-def count(text):
+def count(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
@@ -39,7 +40,7 @@ def count(text):
     return value if math.isfinite(value) and value >= 0 else None
 
 
-def metric_of(fields):
+def metric_of(fields: list[str]) -> tuple[dict[str, float], str | None]:
     """(the numbers of a line, the words on why it has none)."""
     said = dict(zip(FIELDS, fields))
     elapsed, rss = seconds(said.get("elapsed", "")), count(said.get("rss", ""))
@@ -54,9 +55,10 @@ def metric_of(fields):
     return metric, None
 
 
-def parsed(lines):
+def parsed(lines: list[str]) -> list[tuple[Any, ...]]:
     """[(test, allocator, repetition, metric, words)] of a file's lines."""
-    runs, seen = [], {}
+    runs: list[tuple[Any, ...]] = []
+    seen: dict[tuple[str, ...], int] = {}
     for line in lines:
         fields = line.split()
         if len(fields) < 2 or fields[0].startswith("#") or fields[:2] == ["test", "alloc"]:
@@ -67,12 +69,12 @@ def parsed(lines):
     return runs
 
 
-def session(runs, base, date):
-    arms = list(dict.fromkeys(run[1] for run in runs))
+def session(runs: list[tuple[Any, ...]], base: str | None, date: str) -> dict[str, Any] | None:
+    arms: list[str] = list(dict.fromkeys(run[1] for run in runs))
     base = base or arms[0]
     if base not in arms:
         sys.exit(f"{base} is not in the file: it has {', '.join(arms)}")
-    arms.sort(key=lambda name: name != base)
+    arms.sort(key=lambda name: int(name != base))
     env = dict.fromkeys(("cpu", "kernel", "thp_enabled", "libc", "revision"), UNKNOWN)
     return {
         "rec": "session", "id": "imported", "t": date,
@@ -90,7 +92,7 @@ def session(runs, base, date):
     }
 
 
-def convert(path, folder, base=None):
+def convert(path: Path | str, folder: Path | str, base: str | None = None) -> None:
     """Writes FOLDER/runs.jsonl. Dated by the file, so that the same file gives the same bytes."""
     path, folder = Path(path), Path(folder)
     runs = parsed(path.read_text(encoding="utf-8", errors="replace").splitlines())

@@ -13,6 +13,7 @@ import json
 import lzma
 import os
 from pathlib import Path
+from typing import Any
 
 SCHEMA = {"schema": "allocbench", "v": 1}
 RUNS, PACKED = "runs.jsonl", "runs.jsonl.xz"
@@ -25,7 +26,7 @@ class Journal:
     BlockingIOError: another process is writing it. Damaged: it is left as it is.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         path = Path(path)
         self.file = open(path, "a", encoding="utf-8")
         try:
@@ -36,14 +37,14 @@ class Journal:
         kept, self.lines = whole(path.read_bytes())
         self.file.truncate(kept)
 
-    def write(self, *records):
+    def write(self, *records: Any) -> None:
         lines = [SCHEMA | record for record in records]
         self.lines += lines
         text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
         self.file.write(text)
         self.file.flush()
 
-    def close(self):
+    def close(self) -> None:
         self.file.close()
 
 
@@ -51,7 +52,7 @@ class Damaged(ValueError):
     """A line that is not JSON, though it has its end: no kill leaves that behind."""
 
 
-def whole(data):
+def whole(data: bytes) -> tuple[int, list[dict[str, Any]] | list[dict[str, Any]]]:
     """(bytes that are whole pieces, their lines) of a file that may be torn at its end."""
     kept, place, lines, pending = 0, 0, [], []
     while (end := data.find(b"\n", place)) >= 0:
@@ -69,29 +70,29 @@ def whole(data):
     return kept, lines
 
 
-def first(path):
+def first(path: Path) -> Any:
     """The session line, without a look at the rest; None in a file that was cut off in it."""
     with opened(path) as f:
         lines = whole(f.readline())[1]
     return lines[0] if lines else None
 
 
-def without_paths(text):
+def without_paths(text: str) -> str:
     """A text for the record: of a path of this machine only its last part."""
     return " ".join(w if "/" not in w else Path(w).name for w in text.split())
 
 
-def runs_of(folder):
+def runs_of(folder: str | Path) -> Path:
     """The file with the runs of a folder: runs.jsonl, or the packed one. It need not be there."""
     plain, packed = Path(folder) / RUNS, Path(folder) / PACKED
     return packed if packed.exists() and not plain.exists() else plain
 
 
-def opened(path):
+def opened(path: Path) -> Any:
     return lzma.open(path) if Path(path).suffix == ".xz" else open(path, "rb")
 
 
-def read(path):
+def read(path: Path) -> list[Any]:
     with opened(path) as f:
         try:
             data = f.read()
@@ -100,7 +101,7 @@ def read(path):
     return whole(data)[1]
 
 
-def pack(folder):
+def pack(folder: Path) -> None:
     """runs.jsonl becomes runs.jsonl.xz, and goes once that was read back and is the same.
 
     BlockingIOError: it is still being written.

@@ -9,8 +9,10 @@ report page replaces it. Colours have 3:1 on white and on near-black and differ 
 import io
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
+from numpy.typing import NDArray
 
 matplotlib.use("svg")
 matplotlib.rcParams.update({
@@ -23,6 +25,8 @@ matplotlib.rcParams.update({
 from matplotlib import pyplot as plt  # noqa: E402 (the backend comes first)
 from matplotlib import ticker, transforms  # noqa: E402
 
+from ..analyse.summary import Summary
+
 INK = "#1b1f24"
 for part in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
     matplotlib.rcParams[part] = INK
@@ -31,6 +35,7 @@ WIDTH = 3.6  # inches
 GREY = "#7d8590"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b9558f", "#a67c00", "#7b6fd0", "#2a93c9", "#8a6d5b")
 MARKERS = "osD^vPX*"
+Crowd = tuple[float, list[int]]
 REACH = 16  # ratios are drawn from 1/REACH to REACH at most
 
 
@@ -42,7 +47,7 @@ class Plot:
     svg: str
 
 
-def look(summary, arm):
+def look(summary: Any, arm: str) -> tuple[str, str]:
     """(colour, marker) of an arm: of its place in the session, the same in every chart."""
     if arm == summary.base:
         return INK, "o"
@@ -50,13 +55,14 @@ def look(summary, arm):
     return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
 
 
-def figure(rows, columns, height, **options):
+def figure(rows: int, columns: int, height: float, **options: Any) -> tuple[Any, NDArray[Any]]:
     """A figure of phone width; the axes always as a two-dimensional array."""
-    return plt.subplots(rows, columns, figsize=(WIDTH, height), layout="constrained",
-                        squeeze=False, **options)
+    shape, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), layout="constrained",
+                               squeeze=False, **options)
+    return shape, axes
 
 
-def rendered(shape, title):
+def rendered(shape: Any, title: str) -> str:
     """The figure as SVG text; it is closed."""
     out = io.StringIO()
     shape.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
@@ -64,20 +70,20 @@ def rendered(shape, title):
     return re.sub(r"[ \t]+$", "", out.getvalue(), flags=re.M)
 
 
-def finished(name, shape, title, note):
+def finished(name: str, shape: Any, title: str, note: str) -> Plot:
     return Plot(f"plots/{name}.svg", title, note, rendered(shape, title))
 
 
-def plain(x, _=None):
+def plain(x: float, _: int | None = None) -> str:
     """A power of two as it is read: 1/8 is shorter than 0.125."""
     return f"{x:g}" if x >= 1 else f"1/{1 / x:g}"
 
 
-def clamped(ratio, reach=REACH):
+def clamped(ratio: float, reach: int = REACH) -> float:
     return min(max(ratio, 1 / reach), reach)
 
 
-def ratio_axis(axis, summary, values, reach=REACH):
+def ratio_axis(axis: Any, summary: Summary, values: list[float], reach: int = REACH) -> None:
     """A logarithmic axis of ratios, no wider than what is drawn on it; a line at 1."""
     inside = [clamped(v, reach) for v in values] or [1]
     low, high = min(*inside, 0.8), max(*inside, 1.25)
@@ -91,24 +97,24 @@ def ratio_axis(axis, summary, values, reach=REACH):
     axis.tick_params(axis="x", top=True, labeltop=True)
 
 
-def above(axis, points):
+def above(axis: Any, points: int) -> Any:
     """Coordinates of the axis, moved up: room for the numbers at its top."""
     up = transforms.ScaledTranslation(0, points / 72, axis.figure.dpi_scale_trans)
     return axis.transAxes + up
 
 
-def spread_out(wanted, gap):
+def spread_out(wanted: list[float], gap: float) -> list[float]:
     """The wanted positions, moved apart to at least `gap`, kept between 0 and 1 if they fit.
 
     The order stays; the middle of a crowd stays where it was, unless it would leave the axis.
     """
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    crowds = []  # [sum of wanted places less their offsets, members]
+    crowds: list[Crowd] = []  # (sum of wanted places less their offsets, members)
     for i in order:
-        crowds.append([wanted[i], [i]])
+        crowds.append((wanted[i], [i]))
         while len(crowds) > 1 and start(crowds[-1], gap) < end(crowds[-2], gap) + gap:
             total, members = crowds.pop()
-            crowds[-1] = [crowds[-1][0] + total, crowds[-1][1] + members]
+            crowds[-1] = crowds[-1][0] + total, crowds[-1][1] + members
     placed = [0.0] * len(wanted)
     for crowd in crowds:
         for number, i in enumerate(crowd[1]):
@@ -116,7 +122,7 @@ def spread_out(wanted, gap):
     return inside(placed, order, gap)
 
 
-def inside(placed, order, gap):
+def inside(placed: list[float], order: list[int], gap: float) -> list[float]:
     """Places in order, pushed down from above 1, then up from below 0."""
     limit = 1.0
     for i in reversed(order):
@@ -129,16 +135,16 @@ def inside(placed, order, gap):
     return placed
 
 
-def start(crowd, gap):
+def start(crowd: Crowd, gap: float) -> float:
     total, members = crowd
     return total / len(members) - gap * (len(members) - 1) / 2
 
 
-def end(crowd, gap):
+def end(crowd: Crowd, gap: float) -> float:
     return start(crowd, gap) + gap * (len(crowd[1]) - 1)
 
 
-def label_ends(axis, ends, gap):
+def label_ends(axis: Any, ends: list[Any], gap: float) -> None:
     """Names at the right edge of an axis: ends is (name, look, x, y of the last point)."""
     if not ends:
         return
@@ -154,7 +160,7 @@ def label_ends(axis, ends, gap):
                       textcoords="offset points", va="center", fontsize=8, annotation_clip=False)
 
 
-def oversubscribed(axis, cores, most):
+def oversubscribed(axis: Any, cores: int, most: int) -> None:
     """Marks where there are more threads than processors."""
     if most > cores:
         axis.axvspan(cores * 1.05, most * 1.15, color=GREY, alpha=0.15, linewidth=0)

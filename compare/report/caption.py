@@ -5,27 +5,29 @@ Called by every format. Everything is said of the records alone: what they do no
 import, is not claimed.
 """
 
+from typing import Any
+
 from ..analyse import estimates
-from ..analyse.summary import TIME
+from ..analyse.summary import Summary, TIME, Table
 from . import cells, worth
 
 IMPORTED = "imported"  # a key of the plan: the format that the numbers came from
 
 
-def deltas(table):
+def deltas(table: Table) -> str:
     values = sorted(table.delta.values())
     if not values:
         return "-"
     return f"{values[0]:.1%} to {values[-1]:.1%}, median {values[len(values) // 2]:.1%}"
 
 
-def blocks_text(summary):
+def blocks_text(summary: Summary) -> str:
     counts = {cells.blocks_of(summary, row) for row in summary.rows} or {0}
     low, high = min(counts), max(counts)
     return f"{high}" if low == high else f"{low} to {high}"
 
 
-def machine(summary):
+def machine(summary: Summary) -> list[str]:
     env, plan = summary.session["env"], summary.session["plan"]
     lines = [
         f"Machine: {env['cpu']}, {env['cores']} processors, kernel {env['kernel']}, "
@@ -45,7 +47,7 @@ def machine(summary):
     return lines
 
 
-def measures(summary):
+def measures(summary: Summary) -> list[str]:
     if summary.session["plan"].get(IMPORTED):
         return ["Time is the elapsed time of the file, memory its resident size."]
     others = "".join(f"; {row['workload']}: {row['memory_field']}" for row in summary.rows
@@ -58,7 +60,7 @@ def measures(summary):
 SMALL = 0.03  # a difference that the order of objects in a library alone may make
 
 
-def small_claims(summary):
+def small_claims(summary: Summary) -> list[tuple[str, str]]:
     """Cells of our own builds that say less than SMALL: a difference, or that there is none."""
     own = {a["arm"] for a in summary.arms if a["kind"] == "hakmem"}
     found = []
@@ -69,7 +71,7 @@ def small_claims(summary):
     return found
 
 
-def layouts(summary):
+def layouts(summary: Summary) -> list[str]:
     """What the numbers owe to the order of the objects; nothing where it was not recorded."""
     count = summary.session["plan"].get("layouts")
     if count and count > 1:
@@ -85,7 +87,7 @@ def layouts(summary):
     return []
 
 
-def method(summary):
+def method(summary: Summary) -> list[str]:
     lines = [
         f"A cell is {estimates.METHOD_WORDS.format(base=summary.base)}; lower is better. "
         "Marked (bold) cells lie outside 1 \u00b1 delta with their whole interval; delta is 1 %, "
@@ -113,11 +115,11 @@ def method(summary):
     return lines
 
 
-def caption(summary):
+def caption(summary: Summary) -> list[str]:
     return machine(summary) + measures(summary) + method(summary)
 
 
-def short(summary):
+def short(summary: Summary) -> str:
     """One line for under a table that travels alone."""
     env = summary.session["env"]
     hashes = "; ".join(f"{a['arm']} {a['sha256'][:12]}" for a in summary.arms
@@ -129,17 +131,17 @@ def short(summary):
             + (f" SHA-256: {hashes}." if hashes else ""))
 
 
-def version(arm):
+def version(arm: dict[str, Any]) -> str:
     if arm["missing"]:
         return f"missing, {arm['missing']}"
     return f"{arm['file'] or 'no file known'} {(arm['sha256'] or '')[:12]}, {arm['version']}"
 
 
-def versions(summary):
+def versions(summary: Summary) -> list[str]:
     return [f"{arm['arm']}: {version(arm)}" for arm in summary.arms]
 
 
-def footnotes(summary):
+def footnotes(summary: Summary) -> list[str]:
     """What was skipped, and the story behind each cell that holds words."""
     lines = [f"{a['workload']}: skipped, {a['reason']}" for a in summary.session["absent"]]
     lines += [f"{what}: skipped, {why}" for what, why in summary.left_out.items()]
@@ -156,7 +158,7 @@ def footnotes(summary):
     return lines
 
 
-def programs(summary):
+def programs(summary: Summary) -> str:
     said = summary.session["env"]["programs"]
     return "; ".join(f"{name} {version}" for name, version in said.items())
 
@@ -164,7 +166,7 @@ def programs(summary):
 # ---- the answer: what a reader wants to know first ----
 
 
-def gist(summary, arm):
+def gist(summary: Summary, arm: str) -> str | None:
     """One sentence on an arm over the declared suite, or None."""
     label = next(iter(summary.time.most), None)
     time, memory = (table.means.get((label, arm)) for table in (summary.time, summary.memory))
@@ -178,7 +180,7 @@ def gist(summary, arm):
     return f"{arm}: " + " and ".join(said) + "."
 
 
-def losses(summary, table, arm):
+def losses(summary: Summary, table: Table, arm: str | None) -> list[tuple[float, dict[str, Any]]]:
     """Rows where the arm is decidedly worse than the baseline: (ratio, row), worst first."""
     found = []
     for row in summary.rows:
@@ -188,7 +190,8 @@ def losses(summary, table, arm):
     return sorted(found, key=lambda item: -item[0])
 
 
-def behind(summary, table, arm, others):
+def behind(summary: Summary, table: Table, arm: str,
+           others: list[str]) -> list[tuple[float, dict[str, Any], str]]:
     """Rows where some other arm's whole interval is below this one's, by more than delta."""
     found = []
     for row in summary.rows:
@@ -207,13 +210,13 @@ def behind(summary, table, arm, others):
 WORST = 5
 
 
-def subject(summary):
+def subject(summary: Summary) -> str | None:
     """The arm that the words are about: our first, else the first that is not the base."""
     ours = [a["arm"] for a in summary.arms if a["kind"] == "hakmem" and a["arm"] in summary.columns]
-    return (ours or summary.columns or [None])[0]
+    return next(iter(ours or summary.columns), None)
 
 
-def losing(summary, arm):
+def losing(summary: Summary, arm: str) -> list[str]:
     """The sentences on where an arm loses, to the baseline and to the others."""
     lines = []
     kinds = {a["arm"]: a["kind"] for a in summary.arms}
@@ -237,7 +240,7 @@ def losing(summary, arm):
     return lines
 
 
-def answer(summary):
+def answer(summary: Summary) -> tuple[list[str], list[str]]:
     """(sentences on each arm's means, sentences on where the subject loses)."""
     means = [line for arm in summary.columns if (line := gist(summary, arm))]
     if worth.false_differences(summary):
@@ -246,9 +249,9 @@ def answer(summary):
     return means, losing(summary, arm) if arm and summary.time.delta else []
 
 
-def failures(summary):
+def failures(summary: Summary) -> str:
     """How many cells hold words, in words."""
-    words = {}
+    words: dict[str, list[Any]] = {}
     for place, cell in summary.time.cells.items():
         if cell.words:
             words.setdefault(cell.words, []).append(place)

@@ -5,19 +5,23 @@ Called by render.py through `all_plots`, which adds the curves of curves.py. A c
 data is not drawn; `all_plots` says which. The same records give the same bytes.
 """
 
-
 import math
+from collections.abc import Iterator
+from typing import Any
+
+from matplotlib import ticker
 
 from ..analyse import estimates
-from ..analyse.summary import TIME
+from ..analyse.estimates import Estimate
+from ..analyse.summary import Summary, TIME, Table
 from . import canvas, cells, curves
-from .canvas import GREY, INK
+from .canvas import GREY, INK, Plot
 
 LANE_INCHES, HEAD_INCHES = 0.13, 0.24  # of an arm's lane; of a row's name
 RATIO_ROWS, NOISE_ROWS = 12, 24  # most rows of a chart: it has to fit on paper
 
 
-def reach_of(estimate):
+def reach_of(estimate: Estimate) -> tuple[float, float]:
     """How far the interval goes below the ratio, and above; clamped as the ratio is."""
     ratio = canvas.clamped(estimate.ratio)
     if not cells.has_interval(estimate):
@@ -26,7 +30,8 @@ def reach_of(estimate):
     return max(0, ratio - low), max(0, high - ratio)
 
 
-def draw_point(axis, summary, arm, estimate, y, strong):
+def draw_point(axis: Any, summary: Summary, arm: str, estimate: Estimate, y: float,
+               strong: bool) -> None:
     colour, marker = canvas.look(summary, arm)
     below, above = reach_of(estimate)
     x = canvas.clamped(estimate.ratio)
@@ -39,7 +44,7 @@ def draw_point(axis, summary, arm, estimate, y, strong):
                       ha="right" if side < 0 else "left")
 
 
-def legend_above(axis, summary, arms):
+def legend_above(axis: Any, summary: Summary, arms: list[str]) -> None:
     handles, columns = [], 3 if max(map(len, arms)) < 10 else 2
     for arm in arms:
         colour, marker = canvas.look(summary, arm)
@@ -49,18 +54,18 @@ def legend_above(axis, summary, arms):
                 handletextpad=0.2, borderaxespad=0.2)
 
 
-def parts(rows, most):
+def parts(rows: list[dict[str, Any]], most: int) -> list[list[dict[str, Any]]]:
     """The rows in as few runs of about the same length as keep each to `most`."""
     size = math.ceil(len(rows) / math.ceil(len(rows) / most)) if rows else 1
     return [rows[i:i + size] for i in range(0, len(rows), size)]
 
 
-def numbered(title, which):
+def numbered(title: str, which: tuple[int, int]) -> str:
     place, count = which
     return f"{title}, {place + 1} of {count}" if count > 1 else title
 
 
-def drawn_ratios(summary, table, rows):
+def drawn_ratios(summary: Summary, table: Table, rows: list[dict[str, Any]]) -> Iterator[float]:
     """All that charts of these rows must have room for."""
     for row in rows:
         for arm in summary.columns:
@@ -71,7 +76,7 @@ def drawn_ratios(summary, table, rows):
                     yield from (estimate.low, estimate.high)
 
 
-def ratio_plots(summary, table):
+def ratio_plots(summary: Summary, table: Table) -> Iterator[Plot]:
     """A point and its interval for each cell that has a ratio, under the name of its row."""
     rows = [row for row in summary.rows
             if any(table.cells[row["workload"], arm].estimate for arm in summary.columns)]
@@ -82,7 +87,8 @@ def ratio_plots(summary, table):
         yield ratio_plot(summary, table, arms, chunk, values, (place, len(chunks)))
 
 
-def ratio_plot(summary, table, arms, rows, values, which):
+def ratio_plot(summary: Summary, table: Table, arms: list[str], rows: list[dict[str, Any]],
+               values: list[float], which: tuple[int, int]) -> Plot:
     pitch = HEAD_INCHES + LANE_INCHES * len(arms)
     shape, axes = canvas.figure(1, 1, pitch * len(rows) + 0.9)
     axis = axes[0, 0]
@@ -111,13 +117,13 @@ def ratio_plot(summary, table, arms, rows, values, which):
         "their number.")
 
 
-def trade_axis(axis, summary, label):
+def trade_axis(axis: Any, summary: Summary, label: str) -> bool:
     """Geometric means of time and memory against each other, with both intervals."""
-    points = []
+    points: list[tuple[str, Estimate, Estimate]] = []
     for arm in summary.columns:
-        means = [table.means.get((label, arm)) for table in (summary.time, summary.memory)]
-        if all(means):
-            points.append((arm, *(mean[0] for mean in means)))
+        time, memory = (table.means.get((label, arm)) for table in (summary.time, summary.memory))
+        if time and memory:
+            points.append((arm, time[0], memory[0]))
     if not points:
         return False
     for arm, time, memory in points:
@@ -131,14 +137,14 @@ def trade_axis(axis, summary, label):
         set_scale("log", base=2)
         which.set_major_formatter(lambda x, _: f"{x:.3g}")
         which.set_minor_formatter(lambda x, _: "")
-    for values, set_limits, axis_of, i in (
-            ([p[1] for p in points], axis.set_xlim, axis.xaxis, 0),
-            ([p[2] for p in points], axis.set_ylim, axis.yaxis, 1)):
+    for values, set_limits, axis_of in (
+            ([p[1] for p in points], axis.set_xlim, axis.xaxis),
+            ([p[2] for p in points], axis.set_ylim, axis.yaxis)):
         low = min([1, *(e.low if cells.has_interval(e) else e.ratio for e in values)])
         high = max([1, *(e.high if cells.has_interval(e) else e.ratio for e in values)])
         pad = max(1.05, (high / low) ** 0.08)
         set_limits(low / pad, high * pad)
-        axis_of.set_major_locator(canvas.ticker.FixedLocator(ticks(low, high)))
+        axis_of.set_major_locator(ticker.FixedLocator(ticks(low, high)))
     axis.axvline(1, color=GREY, linewidth=0.7)
     axis.axhline(1, color=GREY, linewidth=0.7)
     axis.grid(True, alpha=0.3, linewidth=0.5)
@@ -146,13 +152,13 @@ def trade_axis(axis, summary, label):
                    f"{summary.memory.most[label]} in memory)")
     axis.set_ylabel("memory ratio")
     axis.set_xlabel("time ratio; left and down is better")
-    ends = [(summary.base, (INK, "o"), 1, 1)]
+    ends = [(summary.base, (INK, "o"), 1.0, 1.0)]
     ends += [(arm, canvas.look(summary, arm), t.ratio, m.ratio) for arm, t, m in points]
     canvas.label_ends(axis, ends, 0.08)
     return True
 
 
-def ticks(low, high):
+def ticks(low: float, high: float) -> list[float]:
     """Round ratios between two bounds: at least three where two decimals allow."""
     for steps in ([2.0**i for i in range(-10, 11)], [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7],
                   *([round(step * i, 2) for i in range(1, 301)]
@@ -163,7 +169,7 @@ def ticks(low, high):
     return [1]
 
 
-def trade_plot(summary):
+def trade_plot(summary: Summary) -> Plot | None:
     labels = [label for label in summary.time.most
               if any((label, arm) in t.means for arm in summary.columns
                      for t in (summary.time, summary.memory))]
@@ -180,12 +186,12 @@ def trade_plot(summary):
                            "interval in both directions. Nearer to the lower left is better.")
 
 
-def block_ratios(table, row, arm, base):
+def block_ratios(table: Table, row: str, arm: str, base: str) -> list[float]:
     over, under = table.cells[row, arm].values, table.cells[row, base].values
     return [over[b] / under[b] for b in sorted(over.keys() & under.keys())]
 
 
-def noise_plots(summary):
+def noise_plots(summary: Summary) -> Iterator[Plot]:
     """Each row: the null ratio of every block, delta around 1, and what was measured."""
     chunks = parts([row for row in summary.rows if summary.time.null.get(row["workload"])],
                    NOISE_ROWS)
@@ -193,7 +199,8 @@ def noise_plots(summary):
         yield noise_plot(summary, summary.time, chunk, (place, len(chunks)))
 
 
-def noise_plot(summary, table, rows, which):
+def noise_plot(summary: Summary, table: Table, rows: list[dict[str, Any]],
+               which: tuple[int, int]) -> Plot:
     arm = summary.original if summary.original != summary.base else None
     pitch = 0.44
     shape, axes = canvas.figure(1, 1, pitch * len(rows) + 0.9)
@@ -225,7 +232,7 @@ def noise_plot(summary, table, rows, which):
         f"1 \u00b1 delta.{measured}")
 
 
-def all_plots(summary):
+def all_plots(summary: Summary) -> tuple[list[Plot], list[str]]:
     """(the plots that have data, the words on those that have none)."""
     plots, absent = [], []
     for title, made in (

@@ -7,24 +7,29 @@ curve over threads from rows whose names differ in the number of threads alone.
 
 import math
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from matplotlib import ticker
 
 from ..analyse import estimates
-from ..analyse.histograms import NULL_OP, PERCENTILES, largest_in
+from ..analyse.estimates import Estimate
+from ..analyse.histograms import Histogram, NULL_OP, PERCENTILES, largest_in
+from ..analyse.summary import Summary
 from . import canvas, cells
-from .canvas import GREY, INK
+from .canvas import GREY, INK, Plot
 from .grids import operations
 
 
 TIMELINES = 12  # charts; the page holds each whole
 
 
-def arms_of(summary):
+def arms_of(summary: Summary) -> list[str]:
     return [summary.base, *summary.columns]
 
 
-def timeline_plot(summary, number, row):
+def timeline_plot(summary: Summary, number: int, row: dict[str, Any]) -> Plot | None:
     """Small multiples: resident and live memory of each arm, all on the same scales."""
     name = row["workload"]
     records = [(arm, summary.mem.get((name, arm))) for arm in arms_of(summary)]
@@ -59,24 +64,24 @@ def timeline_plot(summary, number, row):
         f"timeline-{number}", shape, f"Memory over time: {cells.row_label(row)}", note)
 
 
-def live(summary, name):
+def live(summary: Summary, name: str) -> float | None:
     """The most bytes that were alive in a row, under any arm; None without a timeline."""
     said = [record["metric"].get("peak_live_b") or 0
             for (row, _), record in summary.mem.items() if row == name]
     return max(said) if said else None
 
 
-def timeline_plots(summary):
+def timeline_plots(summary: Summary) -> Iterator[Plot | None]:
     """The rows with most alive; the table has them all."""
     alive = {row["workload"]: live(summary, row["workload"]) for row in summary.rows}
     found = sorted((name for name, b in alive.items() if b is not None),
-                   key=lambda name: -alive[name])[:TIMELINES]
+                   key=lambda name: -(alive[name] or 0))[:TIMELINES]
     for number, row in enumerate(summary.rows):
         if row["workload"] in found:
             yield timeline_plot(summary, number, row)
 
 
-def nines(share):
+def nines(share: float) -> float:
     """Where a percentile stands on an axis on which each further nine has the same width."""
     return -math.log10(1 - share)
 
@@ -84,14 +89,14 @@ def nines(share):
 SHARES = [1 - 10 ** -(0.05 * i) for i in range(3, 81)]  # to 99.99 %
 
 
-def values_at(hist, shares):
+def values_at(hist: Histogram, shares: list[float] | tuple[float, ...]) -> list[float]:
     """Each share's percentile, at least half a nanosecond: the axis is logarithmic."""
     sums, buckets = np.cumsum(hist.table().sum(axis=0)), hist.buckets()
     places = np.searchsorted(sums, np.array(shares) * sums[-1] * (1 - 1e-12))
     return [max(largest_in(buckets[place], hist.sub_bits), 0.5) for place in places]
 
 
-def latency_axis(axis, summary, name, op):
+def latency_axis(axis: Any, summary: Summary, name: str, op: str) -> None:
     ends = []
     marks = [nines(p) for p in PERCENTILES]
     for arm in arms_of(summary):
@@ -117,7 +122,7 @@ def latency_axis(axis, summary, name, op):
     canvas.label_ends(axis, ends, 0.085)
 
 
-def latency_plot(summary, number, row):
+def latency_plot(summary: Summary, number: int, row: dict[str, Any]) -> Plot | None:
     name = row["workload"]
     ops = [op for op in operations(summary, name) if op != NULL_OP]
     if not ops:
@@ -132,12 +137,12 @@ def latency_plot(summary, number, row):
         "what the clock and the machine cost.")
 
 
-def latency_plots(summary):
+def latency_plots(summary: Summary) -> Iterator[Plot | None]:
     for number, row in enumerate(summary.rows):
         yield latency_plot(summary, number, row)
 
 
-def family(row):
+def family(row: dict[str, Any]) -> str | None:
     """The row's name without its number of threads; None where it has none in it."""
     threads = str(row["threads"])
     name, found = re.subn(rf"(?<![\w.])(?:T=|T)?{threads}(?: threads?)?(?![\w.])(?! ?[KM]i?B| B)",
@@ -145,9 +150,9 @@ def family(row):
     return re.sub(r"[\s,]+", " ", name).strip() if found else None
 
 
-def families(summary):
+def families(summary: Summary) -> dict[str, dict[int, dict[str, Any]]]:
     """name -> {threads: row}, of those that were run with several numbers of threads."""
-    found = {}
+    found: dict[tuple[str, str, str], dict[int, dict[str, Any]]] = {}
     for row in summary.rows:
         name = family(row)
         if name is not None and row["group"] != "program":
@@ -156,7 +161,8 @@ def families(summary):
             if len(rows) > 1 and 1 in rows}
 
 
-def gain(summary, row, arm, first, seed):
+def gain(summary: Summary, row: dict[str, Any], arm: str, first: dict[str, Any],
+         seed: Any) -> Estimate | None:
     """How many times the baseline's work at one thread the arm does at this row's threads."""
     over = summary.time.cells[first["workload"], summary.base].values
     under = summary.time.cells[row["workload"], arm].values
@@ -167,12 +173,12 @@ def gain(summary, row, arm, first, seed):
                            [summary.seed, 11, seed])
 
 
-def thread_axis(axis, summary, name, rows):
+def thread_axis(axis: Any, summary: Summary, name: str, rows: dict[int, dict[str, Any]]) -> None:
     first, cores = rows[1], summary.session["env"]["cores"]
-    ends, top = [], 1
+    ends, top = [], 1.0
     for place, arm in enumerate(arms_of(summary)):
-        gains = [(t, gain(summary, row, arm, first, 97 * place + t)) for t, row in rows.items()]
-        gains = [(t, g) for t, g in gains if g is not None]
+        gains = [(t, g) for t, row in rows.items()
+                 if (g := gain(summary, row, arm, first, 97 * place + t)) is not None]
         if not gains:
             continue
         colour, marker = canvas.look(summary, arm)
@@ -189,7 +195,7 @@ def thread_axis(axis, summary, name, rows):
     axis.set_xlim(0.9, most * 1.15)
     axis.set_ylim(0, top * 1.15)
     axis.set_xticks(list(rows), [str(t) for t in rows])
-    axis.xaxis.set_minor_locator(canvas.ticker.NullLocator())
+    axis.xaxis.set_minor_locator(ticker.NullLocator())
     canvas.oversubscribed(axis, cores, most)
     axis.set_title(name)
     axis.set_ylabel("times the work")
@@ -197,7 +203,7 @@ def thread_axis(axis, summary, name, rows):
     canvas.label_ends(axis, ends, 0.085)
 
 
-def thread_plot(summary):
+def thread_plot(summary: Summary) -> Plot | None:
     found = {name: rows for name, rows in families(summary).items()
              if summary.time.cells[rows[1]["workload"], summary.base].values}
     if not found:

@@ -7,25 +7,30 @@ named as left out.
 """
 
 import json
+from collections.abc import Iterator
+from typing import Any
+
+from ..analyse.summary import Summary
 
 NS = {"ns/op": 1, "s": 1e9}  # what one unit of a score is in nanoseconds
 
 
-def parts(summary):
+def parts(summary: Summary) -> tuple[list[dict[str, Any]], list[str]]:
     """(rows whose score is a time, names of the others)."""
     times = [row for row in summary.rows if row["unit"] in NS]
     return times, [row["workload"] for row in summary.rows if row["unit"] not in NS]
 
 
-def runs_by_cell(summary):
+def runs_by_cell(summary: Summary) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """(row, arm) -> its counted runs in order."""
-    found = {}
+    found: dict[Any, Any] = {}
     for run in summary.counted:
         found.setdefault((run["workload"], run["arm"]), []).append(run)
     return found
 
 
-def google_lines(summary, row, arm, runs):
+def google_lines(summary: Summary, row: dict[str, Any], arm: str,
+                 runs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     name = f"{row['workload']}/{arm}"
     scale = 1 if row["unit"] == "ns/op" else 1e9
     for number, run in enumerate(runs):
@@ -43,7 +48,7 @@ def google_lines(summary, row, arm, runs):
         yield line
 
 
-def google(summary):
+def google(summary: Summary) -> str:
     rows, left_out = parts(summary)
     env, runs = summary.session["env"], runs_by_cell(summary)
     context = {
@@ -57,7 +62,7 @@ def google(summary):
     return json.dumps({"context": context, "benchmarks": lines}, indent=1) + "\n"
 
 
-def pyperf(summary):
+def pyperf(summary: Summary) -> str:
     rows, left_out = parts(summary)
     env, runs = summary.session["env"], runs_by_cell(summary)
     benchmarks = []

@@ -6,9 +6,12 @@ grid has no empty entry; what failed stands in it in words.
 """
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 from ..analyse import histograms, layouts
-from ..analyse.summary import TIME
+from ..analyse.histograms import Percentile
+from ..analyse.summary import Summary, TIME, Table
 from . import cells, worth
 from .cells import Entry, Grid
 
@@ -16,11 +19,11 @@ LOWER = "Lower is better."
 MARK = "Bold: the whole interval lies outside 1 \u00b1 delta. Grey: inconclusive."
 
 
-def labelled(row):
+def labelled(row: dict[str, Any]) -> Entry:
     return Entry(cells.row_label(row), "label")
 
 
-def ratio_grid(summary, table):
+def ratio_grid(summary: Summary, table: Table) -> Grid:
     """One metric: the baseline's value, each arm's ratio to it with its interval, null, n."""
     is_time = table.metric == TIME
     null = [f"null/{summary.original}"] if summary.original else []
@@ -45,7 +48,7 @@ def ratio_grid(summary, table):
     return grid
 
 
-def pair_grid(summary):
+def pair_grid(summary: Summary) -> Grid:
     """Time and memory side by side: ratios without intervals."""
     arms, base = summary.columns, summary.base
     grid = Grid("pairs", "Time and memory side by side",
@@ -68,13 +71,14 @@ def pair_grid(summary):
     return grid
 
 
-def words_or_missing(summary, row, arm):
+def words_or_missing(summary: Summary, row: dict[str, Any], arm: str) -> Entry:
     """Why an arm has no record of its own for a row."""
     cell = summary.time.cells.get((row["workload"], arm))
     return Entry(cell.words if cell and cell.words else "not measured", "words")
 
 
-def recorded(summary, row, arm, record, value):
+def recorded(summary: Summary, row: dict[str, Any], arm: str, record: dict[str, Any] | None,
+             value: str | None) -> Entry:
     """`value` from the record that an arm has of its own for a row, or why there is none."""
     if record is None:
         return words_or_missing(summary, row, arm)
@@ -90,7 +94,7 @@ RETAINED = (("peak RSS", "peak_rss_kib"), ("mean RSS", "mean_rss_kib"),
             ("usable / live at peak live", "internal_fragmentation"))
 
 
-def memory_value(metric, key):
+def memory_value(metric: dict[str, Any], key: str) -> str | None:
     value = metric.get(key)
     if value is None:
         return None
@@ -99,7 +103,7 @@ def memory_value(metric, key):
     return cells.mebibytes(value / 1024 if key.endswith("_b") else value)
 
 
-def timeline_grid(summary):
+def timeline_grid(summary: Summary) -> Grid:
     """What a separate run saw over time: peak, what stays after the work, overhead."""
     arms = [summary.base, *summary.columns]
     grid = Grid("retained", "Memory over time",
@@ -120,15 +124,15 @@ def timeline_grid(summary):
     return grid
 
 
-def call_count(metric):
+def call_count(metric: dict[str, int]) -> str | None:
     return cells.grouped(metric["calls"]) if metric else None
 
 
-def given_back(metric):
+def given_back(metric: dict[str, int]) -> str | None:
     return cells.mebibytes((metric["unmap_b"] + metric["purge_b"]) / 1024) if metric else None
 
 
-def kernel_grid(summary):
+def kernel_grid(summary: Summary) -> Grid:
     """What a separate run asked of the kernel."""
     arms = [summary.base, *summary.columns]
     grid = Grid("kernel", "What each asks of the kernel",
@@ -150,13 +154,13 @@ def kernel_grid(summary):
     return grid
 
 
-def operations(summary, name):
+def operations(summary: Summary, name: str) -> list[str]:
     """The operations that a row timed one by one, the null operation last."""
     ops = sorted({op for row, _, op in summary.hists if row == name})
     return sorted(ops, key=lambda op: op == histograms.NULL_OP)
 
 
-def percentile_text(percentile):
+def percentile_text(percentile: Percentile) -> str:
     said = cells.grouped(percentile.value)
     if math.isnan(percentile.low):
         return said
@@ -166,7 +170,8 @@ def percentile_text(percentile):
 LONG = tuple(f"> {ns / 1000:g} \u00b5s" for ns in histograms.LONG_NS)
 
 
-def latency_line(summary, row, arm, op, width):
+def latency_line(summary: Summary, row: dict[str, Any], arm: str, op: str,
+                 width: int) -> list[Entry]:
     label = [Entry(op, "label"), Entry(arm, "label")]
     hist = summary.hists.get((row["workload"], arm, op))
     if hist is None:
@@ -176,7 +181,7 @@ def latency_line(summary, row, arm, op, width):
     return label + [Entry(said) for said in [*found, *map(cells.grouped, counts)]]
 
 
-def latency_grids(summary):
+def latency_grids(summary: Summary) -> Iterator[Grid]:
     """A grid for each row that recorded single operations: percentiles, and how many were long."""
     heads = [f"p{100 * share:g}" for share in histograms.PERCENTILES]
     for number, row in enumerate(summary.rows):
@@ -191,7 +196,7 @@ def latency_grids(summary):
         yield grid
 
 
-def per_operation(record):
+def per_operation(record: dict[str, Any] | None) -> str | None:
     """In all, and of the allocator where that was told apart; None without a count."""
     if record is None or record.get("reason"):
         return None
@@ -199,7 +204,7 @@ def per_operation(record):
     return cells.number(record["per_op"]) + (f" ({cells.number(inside)})" if inside else "")
 
 
-def instruction_grid(summary):
+def instruction_grid(summary: Summary) -> Grid:
     arms = [summary.base, *summary.columns]
     grid = Grid("instructions", "Instructions",
                 "Instructions of an operation, counted by callgrind: in all, and in brackets those "
@@ -215,7 +220,7 @@ def instruction_grid(summary):
     return grid
 
 
-def layout_line(summary, table, row, arm):
+def layout_line(summary: Summary, table: Table, row: dict[str, Any], arm: str) -> list[Entry]:
     """The ratios of each layout of an arm, and of the base's."""
     cell = table.cells[row["workload"], arm]
     line = [labelled(row), Entry(f"{arm}, {table.metric}", "label")]
@@ -226,7 +231,7 @@ def layout_line(summary, table, row, arm):
             *(Entry(" ".join(map(cells.ratio_text, side))) for side in sides)]
 
 
-def layout_grid(summary):
+def layout_grid(summary: Summary) -> Grid:
     """What each ratio would be by one layout of a build, the other side having all of its own."""
     grid = Grid("layouts", "By layout",
                 "The same objects in other orders; the first is as built. What differs along a "
@@ -240,7 +245,7 @@ def layout_grid(summary):
     return grid
 
 
-def all_grids(summary):
+def all_grids(summary: Summary) -> list[Grid]:
     """Every grid that has lines, in the order of the report."""
     grids = [pair_grid(summary), ratio_grid(summary, summary.time),
              ratio_grid(summary, summary.memory), layout_grid(summary), *worth.grids(summary),

@@ -9,7 +9,9 @@ folders that are not packed are still somebody's own, and not in it.
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..records import runfile
 
@@ -30,13 +32,13 @@ time, or less memory.
 """
 
 
-def packed(results):
+def packed(results: str | Path) -> Iterator[Any]:
     """The kept folders with their session lines, the latest first."""
     for path in sorted(Path(results).glob(f"*/{runfile.PACKED}"), reverse=True):
         yield path.parent, runfile.first(path)
 
 
-def newest_publication(results):
+def newest_publication(results: str | Path) -> Any:
     """The folder whose page is kept, or None."""
     for folder, session in packed(results):
         if session["plan"].get("mode") == "publish":
@@ -44,7 +46,7 @@ def newest_publication(results):
     return None
 
 
-def pack(folder):
+def pack(folder: Path) -> None:
     """Compresses the runs and removes what is not kept, here and, of pages, beside it."""
     runfile.pack(folder)
     for name in RENDERED:
@@ -60,7 +62,7 @@ def pack(folder):
             (other / PAGE).unlink(missing_ok=True)
 
 
-def difference(session):
+def difference(session: dict[str, Any]) -> Any:
     """What two builds differ in: options, or else revisions."""
     if session.get("difference"):
         return ", ".join(f"{k}={x} or {y}" for k, (x, y) in session["difference"].items())
@@ -68,7 +70,7 @@ def difference(session):
     return " or ".join(found[1] if found else "a file" for found in builds)
 
 
-def question(session):
+def question(session: dict[str, Any]) -> Any:
     plan, count = session["plan"], len(session["workloads"])
     rows = f"{count} row" if count == 1 else f"{count} rows"
     mode = plan.get("mode", "compare")
@@ -88,7 +90,7 @@ def question(session):
     }[mode] + f", {rows}"
 
 
-def answer(folder, session):
+def answer(folder: Path, session: dict[str, Any]) -> Any:
     """Of the lines at the head of summary.md the one on our library, or else the first."""
     summary = folder / "summary.md"
     said = summary.read_text(encoding="utf-8") if summary.exists() else ""
@@ -102,7 +104,7 @@ def answer(folder, session):
     return ([*ours, *lines] or ["its tables"])[0]
 
 
-def index(results):
+def index(results: str | Path) -> Any:
     lines = []
     for folder, session in packed(results):
         date = f"[{session['t'][:16].replace('T', ' ')}]({folder.name}/summary.md)"
@@ -113,5 +115,5 @@ def index(results):
     return HEAD + "".join(lines)
 
 
-def write_index(results):
+def write_index(results: str | Path) -> None:
     (Path(results) / INDEX).write_text(index(results), encoding="utf-8")

@@ -5,7 +5,9 @@ Called by render.py. tables.tex compiles alone, and can be \\input into a docume
 booktabs, longtable and xcolor: it begins a document only where none has begun.
 """
 
+from ..analyse.summary import Summary
 from . import caption
+from .cells import Entry, Grid
 from .grids import all_grids
 
 ESCAPES = {
@@ -28,19 +30,19 @@ OPEN = r"""\expandafter\ifx\csname @nodocument\endcsname\relax
 \fi"""
 
 
-def escaped(text):
+def escaped(text: str) -> str:
     """Text that means itself; characters that the fonts have not got are named by their number."""
     return "".join(ESCAPES.get(c) or (c if ord(c) < 128 else f"U+{ord(c):04X}") for c in text)
 
 
-def entry_text(entry):
+def entry_text(entry: Entry) -> str:
     text = escaped(entry.text)
     if entry.is_strong:
         return rf"\textbf{{{text}}}"
     return rf"\textcolor{{gray}}{{{text}}}" if entry.kind == "open" else text
 
 
-def table(grid, note):
+def table(grid: Grid, note: str) -> str:
     columns = "l" + "r" * (len(grid.head) - 1)
     head = " & ".join(rf"\textbf{{{escaped(h)}}}" for h in grid.head) + r" \\"
     lines = [
@@ -59,7 +61,7 @@ def table(grid, note):
     return "\n".join([*lines, r"\end{longtable}", ""])
 
 
-def document(summary):
+def document(summary: Summary) -> str:
     parts = ["% Made by compare report from runs.jsonl: edit nothing here.", OPEN,
              r"{\tiny\setlength{\tabcolsep}{2pt}\setlength{\LTcapwidth}{\linewidth}", ""]
     note = caption.short(summary)

@@ -9,8 +9,10 @@ import re
 from html import escape
 from pathlib import Path
 
+from ..analyse.summary import Summary
 from . import caption, cells
-from .canvas import INK
+from .canvas import INK, Plot
+from .cells import Entry, Grid
 from .grids import all_grids
 
 STYLE = Path(__file__).resolve().parent / "assets" / "page.css"
@@ -18,7 +20,7 @@ LARGER = 1.5  # how much a chart may grow beyond its own size
 FORMS = {"better": "decided, better", "worse": "decided, worse", "open": "inconclusive"}
 
 
-def entry_cell(entry, is_head):
+def entry_cell(entry: Entry, is_head: bool) -> str:
     text = escape(entry.text)
     if is_head:
         return f'<th scope="row">{text}</th>'
@@ -29,12 +31,12 @@ def entry_cell(entry, is_head):
     return f'<td class="{entry.kind}">{text}</td>' if entry.kind != "plain" else f"<td>{text}</td>"
 
 
-def line_row(line):
+def line_row(line: list[Entry]) -> str:
     made = "".join(entry_cell(e, place == 0) for place, e in enumerate(line))
     return f"<tr>{made}</tr>"
 
 
-def table(grid):
+def table(grid: Grid) -> str:
     """The table in a box of its own that scrolls, with the first column standing."""
     head = "".join(f'<th scope="col">{escape(h)}</th>' for h in grid.head)
     last = len(grid.lines) - grid.tail
@@ -49,7 +51,7 @@ def table(grid):
             "</div>\n</section>\n")
 
 
-def inlined(plot, key):
+def inlined(plot: Plot, key: str) -> str:
     """A chart for the inside of the page: its own names, the page's ink, the width of its place."""
     svg = plot.svg[plot.svg.index("<svg"):]
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.S)
@@ -57,7 +59,7 @@ def inlined(plot, key):
     svg = re.sub(r'href="#', f'href="#{key}-', svg).replace("url(#", f"url(#{key}-")
     svg = svg.replace(INK, "currentColor")
     head, rest = svg.split(">", 1)
-    width = re.search(r' width="([\d.]+)pt"', head).group(1)
+    width = re.findall(r' width="([\d.]+)pt"', head)[0]
     head = re.sub(r' (width|height)="[^"]*"', "", head)
     head += f' role="img" aria-labelledby="{key}-title"'
     head += f' style="max-width:{LARGER * float(width):.0f}pt"'
@@ -65,21 +67,21 @@ def inlined(plot, key):
     return f"{head}>{rest}".strip()
 
 
-def figure(plot):
+def figure(plot: Plot) -> str:
     key = re.sub(r"\W", "-", Path(plot.file).stem)
     return (f'<figure id="plot-{key}">\n<figcaption><h3>{escape(plot.title)}</h3>'
             f"<p>{escape(plot.note)}</p></figcaption>\n{inlined(plot, key)}\n</figure>\n")
 
 
-def items(lines):
+def items(lines: list[str]) -> str:
     return "<ul>\n" + "".join(f"<li>{escape(line)}</li>\n" for line in lines) + "</ul>\n"
 
 
-def paragraphs(lines):
+def paragraphs(lines: list[str]) -> str:
     return "".join(f"<p>{escape(line)}</p>\n" for line in lines)
 
 
-def answer(summary):
+def answer(summary: Summary) -> str:
     means, losing = caption.answer(summary)
     rows, arms = len(summary.rows), len(summary.columns)
     made = (f"<p>{rows} workloads, {arms} allocators beside {escape(summary.base)}. Ratios are to "
@@ -87,12 +89,12 @@ def answer(summary):
     if means:
         made += "<h3>Over all rows, geometric means</h3>\n" + items(means)
     if losing:
-        arm = escape(caption.subject(summary))
+        arm = escape(str(caption.subject(summary)))
         made += f"<h3>Where {arm} loses</h3>\n" + items(losing)
     return made + f"<p>{escape(caption.failures(summary))}</p>\n"
 
 
-def allocators(summary):
+def allocators(summary: Summary) -> str:
     lines = []
     for arm in summary.arms:
         values = (arm["missing"] and f"missing: {arm['missing']}") or arm["version"]
@@ -105,7 +107,7 @@ def allocators(summary):
             + "\n".join(lines) + "\n</tbody></table></div>\n")
 
 
-def environment(summary):
+def environment(summary: Summary) -> str:
     env = summary.session["env"]
     said = []
     for key, value in env.items():
@@ -117,7 +119,7 @@ def environment(summary):
     return "<dl>\n" + "\n".join(said) + "\n</dl>\n"
 
 
-def contents(grids, plots, notes):
+def contents(grids: list[Grid], plots: list[Plot], notes: list[str]) -> str:
     links = [("answer", "The answer"), *((grid.key, grid.title) for grid in grids
                                          if not grid.key.startswith("latency-"))]
     if plots:
@@ -128,14 +130,14 @@ def contents(grids, plots, notes):
     return f'<nav aria-label="Contents"><ul>{made}</ul></nav>\n'
 
 
-def charts_section(plots, absent):
+def charts_section(plots: list[Plot], absent: list[str]) -> str:
     made = "".join(figure(plot) for plot in plots)
     words = f"<p>Without data, and so not drawn: {escape(', '.join(absent))}.</p>\n"
     return (f'<section id="charts">\n<h2>Charts</h2>\n<div class="figures">\n{made}</div>\n'
             + (words if absent else "") + "</section>\n")
 
 
-def document(summary, plots, absent):
+def document(summary: Summary, plots: list[Plot], absent: list[str]) -> str:
     grids, notes = all_grids(summary), caption.footnotes(summary)
     title = f"Comparison of allocators, {summary.session['t'][:10]}"
     env = summary.session["env"]

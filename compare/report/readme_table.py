@@ -11,9 +11,11 @@ import dataclasses
 import re
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from ..analyse.summary import TIME
+from ..analyse.summary import Summary, TIME, Table
 from ..workloads import suite
 from . import caption, cells
 from .cells import Entry, Grid
@@ -27,11 +29,11 @@ COLUMNS = 100
 AHEAD, LEVEL, BEHIND = "ahead", "undecided", "behind"
 
 
-def counted(rows):
+def counted(rows: list[dict[str, dict[int, float]]]) -> Any:
     return f"{len(rows)} row" + ("" if len(rows) == 1 else "s")
 
 
-def with_ratio(summary, table, is_peak=True):
+def with_ratio(summary: Summary, table: Table, is_peak: Any = True) -> Any:
     """The rows that have a ratio, in memory those whose memory is a peak, or those whose is not."""
     rows = [row for row in summary.rows if row["workload"] in table.delta]
     if table.metric == TIME:
@@ -39,7 +41,7 @@ def with_ratio(summary, table, is_peak=True):
     return [row for row in rows if (row.get("memory_field", suite.PEAK) == suite.PEAK) == is_peak]
 
 
-def groups(summary, declared):
+def groups(summary: Summary, declared: Any) -> Iterator[Any]:
     """(table, label, rows) of each group that has rows: first time, then peak memory."""
     for table, word in ((summary.time, "time"), (summary.memory, declared.measures[suite.PEAK])):
         rows = [row for row in with_ratio(summary, table) if not declared.cliff(row)]
@@ -49,7 +51,8 @@ def groups(summary, declared):
                 yield table, f"{word}, {title} ({counted(held)})", held
 
 
-def mean_entry(summary, table, rows, arm):
+def mean_entry(summary: Summary, table: Table, rows: list[dict[str, dict[int, float]]],
+               arm: str) -> Any:
     held = [cell for row in rows if (cell := table.cells[row["workload"], arm]).estimate]
     if not held:
         return Entry("-", "mean")
@@ -57,11 +60,11 @@ def mean_entry(summary, table, rows, arm):
     return cells.mean_of(summary.mean(held, seed), len(held), len(rows))
 
 
-def grid(summary, title, lines):
+def grid(summary: Summary, title: str, lines: list[list[Entry]]) -> Grid:
     return Grid("readme", title, "", ["ratio to " + summary.base, *summary.columns], lines)
 
 
-def mean_grid(summary, declared):
+def mean_grid(summary: Summary, declared: Any) -> Grid:
     lines = []
     for table, label, rows in groups(summary, declared):
         means = [mean_entry(summary, table, rows, arm) for arm in summary.columns]
@@ -69,22 +72,24 @@ def mean_grid(summary, declared):
     return grid(summary, "Geometric means, by group", lines)
 
 
-def row_lines(summary, declared, table, rows):
+def row_lines(summary: Summary, declared: Any, table: Table,
+              rows: list[dict[str, dict[int, float]]]) -> Iterator[Any]:
     for row in rows:
         word = "time" if table is summary.time else declared.measure(row)
         line = [cells.cell_entry(table, row, arm) for arm in summary.columns]
         yield [Entry(f"{word}, {cells.row_label(row)}", "label"), *line]
 
 
-def rest_grid(summary, declared):
+def rest_grid(summary: Summary, declared: Any) -> Grid:
     table = summary.memory
     rows = with_ratio(summary, table, is_peak=False)
     return grid(summary, "Memory that is no peak",
                 list(row_lines(summary, declared, table, rows)))
 
 
-def worst_grid(summary, declared):
-    arm, lines = caption.subject(summary), []
+def worst_grid(summary: Summary, declared: Any) -> Grid:
+    arm = caption.subject(summary)
+    lines: list[list[Entry]] = []
     for table in (summary.time, summary.memory):
         peaks = with_ratio(summary, table)
         lost = [row for _, row in caption.losses(summary, table, arm) if row in peaks]
@@ -92,7 +97,7 @@ def worst_grid(summary, declared):
     return grid(summary, f"The worst rows of {arm} against {summary.base}", lines)
 
 
-def program_grid(summary, declared):
+def program_grid(summary: Summary, declared: Any) -> Grid:
     rows = [row for row in summary.rows if declared.group(row) == suite.PROGRAMS]
     return grid(summary, declared.groups[suite.PROGRAMS].capitalize(),
                 list(row_lines(summary, declared, summary.time, rows)))
@@ -101,12 +106,12 @@ def program_grid(summary, declared):
 # ---- wins, ties and losses ----
 
 
-def interval_of(table, name, arm):
+def interval_of(table: Table, name: str, arm: str | None) -> Any:
     estimate = table.cells[name, arm].estimate
     return estimate if estimate and cells.has_interval(estimate) else None
 
 
-def standing(summary, table, name, arm, rivals):
+def standing(summary: Summary, table: Table, name: str, arm: str | None, rivals: Any) -> Any:
     """Where an arm stands in a row against the baseline and the rivals; None without an interval.
 
     Behind: some other's whole interval is below its own, by more than delta; ahead: its own is
@@ -120,7 +125,7 @@ def standing(summary, table, name, arm, rivals):
     return AHEAD if all(own.high * margin < low for low, _ in others) else LEVEL
 
 
-def standing_grid(summary, declared):
+def standing_grid(summary: Summary, declared: Any) -> Grid:
     arm = caption.subject(summary)
     kinds = {a["arm"]: a["kind"] for a in summary.arms}
     rivals = [a for a in summary.columns if kinds[a] != kinds[arm]]
@@ -140,17 +145,17 @@ def standing_grid(summary, declared):
 # ---- the words below ----
 
 
-def versions(summary):
+def versions(summary: Summary) -> Any:
     return ", ".join(f"{arm['arm']} ({caption.version(arm) if arm['missing'] else arm['version']})"
                      for arm in summary.arms if arm["kind"] in ("system", "peer"))
 
 
-def longest_s(summary):
+def longest_s(summary: Summary) -> Any:
     return max((run["metric"].get("wall_s", 0) for run in summary.counted if run["valid"]),
                default=0)
 
 
-def not_shown(summary):
+def not_shown(summary: Summary) -> Any:
     """What the tables must not be taken for."""
     cores, rows = summary.session["env"]["cores"], summary.rows
     absolute = [row for row in rows if row["memory"] == "absolute"]
@@ -168,19 +173,19 @@ def not_shown(summary):
     return "What the tables do not show: " + "; ".join(lines) + "."
 
 
-def filled(texts):
+def filled(texts: Any) -> Any:
     return [textwrap.fill(text, COLUMNS, break_long_words=False, break_on_hyphens=False)
             for text in texts]
 
 
-def about(summary):
+def about(summary: Summary) -> Any:
     env = summary.session["env"]
     return (f"{env['cpu']}, {env['cores']} processors, {summary.session['t'][:10]}, revision "
             f"{env['revision']}, {caption.blocks_text(summary)} blocks a row; 95 % intervals; "
             f"lower is better; bold: decided. Compared: {versions(summary)}.")
 
 
-def words(summary, declared, root):
+def words(summary: Summary, declared: Any, root: Any) -> Any:
     file = f"compare/{suite.DECLARED.name}"
     cliffs = [f"{row['workload']} ({why})" for row in summary.rows if (why := declared.cliff(row))]
     means = (f"The groups are declared in [{file}]({root}{file}). In a mean each row of the group "
@@ -189,7 +194,7 @@ def words(summary, declared, root):
     return filled([about(summary), means, not_shown(summary)])
 
 
-def block(folder, summary, declared, root="../"):
+def block(folder: Path, summary: Summary, declared: Any, root: Any = "../") -> str:
     """All tables, for a page whose links to the repository's root begin with `root`."""
     name = Path(folder).resolve().name
     grids = [mean_grid(summary, declared), rest_grid(summary, declared)]
@@ -201,7 +206,7 @@ def block(folder, summary, declared, root="../"):
                         f"All rows: [results/{name}]({root}results/{name}/summary.md).", END])
 
 
-def narrowed(summary, made, arm):
+def narrowed(summary: Summary, made: Grid, arm: str) -> Grid:
     """The grid without the other arms of the same kind as `arm`."""
     kinds = {a["arm"]: a["kind"] for a in summary.arms}
     kept = [0] + [place for place, column in enumerate(summary.columns, 1)
@@ -210,7 +215,7 @@ def narrowed(summary, made, arm):
     return dataclasses.replace(made, head=[made.head[place] for place in kept], lines=lines)
 
 
-def short_block(folder, summary, declared):
+def short_block(folder: Path, summary: Summary, declared: Any) -> str:
     """What README shows: the means with the standing of one arm, and its worst rows."""
     name, arm = Path(folder).resolve().name, caption.subject(summary)
     means, parts = mean_grid(summary, declared), []
@@ -227,11 +232,14 @@ def short_block(folder, summary, declared):
                         f"All rows: [results/{name}](results/{name}/summary.md).", SHORT_END])
 
 
-def update(folder, readme, summary, check, declared=None):
+def update(folder: str | Path, readme: Any, summary: Summary, check: bool,
+           declared: Any = None) -> int:
     """Writes the block whose marks a page has, or compares; the exit status."""
     path = Path(readme)
     have = path.read_text(encoding="utf-8")
-    for begin, end, maker in ((BEGIN, END, block), (SHORT_BEGIN, SHORT_END, short_block)):
+    makers: tuple[tuple[str, str, Callable[..., str]], ...] = (
+        (BEGIN, END, block), (SHORT_BEGIN, SHORT_END, short_block))
+    for begin, end, maker in makers:
         if begin in have and end in have:
             break
     else:
@@ -248,7 +256,7 @@ def update(folder, readme, summary, check, declared=None):
     return 0
 
 
-def folder_named(readme):
+def folder_named(readme: Any) -> Any:
     """The result folder that a page's tables say they are of; None without one."""
     have = Path(readme).read_text(encoding="utf-8")
     inside = re.search("<!-- results.*?: begin -->(.*?)<!-- results.*?: end -->", have, re.S)

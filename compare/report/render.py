@@ -6,20 +6,22 @@ comes out byte for byte the same: summary.md, summary.csv, tables.tex, report.ht
 """
 
 from pathlib import Path
+from typing import Any
 
 from ..analyse.summary import Summary
 from ..records import runfile
 from . import charts, kept, latex, page, peak_report, tables
+from .canvas import Plot
 
 
-def load(folder):
+def load(folder: str | Path) -> Any:
     """What the folder's runs say: a Summary, or Peaks where servers were followed."""
     lines = runfile.read(runfile.runs_of(folder))
     is_curves = lines[0]["plan"].get("mode") == "curves"
     return peak_report.Peaks(lines) if is_curves else Summary(lines)
 
 
-def write_plots(folder, plots):
+def write_plots(folder: Path, plots: list[Plot]) -> None:
     """Writes the charts; what an earlier rendering drew and this one does not is removed."""
     (folder / "plots").mkdir(exist_ok=True)
     drawn = {folder / plot.file for plot in plots}
@@ -30,7 +32,7 @@ def write_plots(folder, plots):
         (folder / plot.file).write_text(plot.svg, encoding="utf-8")
 
 
-def write(folder):
+def write(folder: str | Path) -> Any:
     """Renders a result folder from its runs; returns the summary for the terminal."""
     folder = Path(folder)
     summary = load(folder)
@@ -49,9 +51,9 @@ def write(folder):
     return summary
 
 
-def write_tables(folder, summary):
+def write_tables(folder: str | Path, summary: Any) -> None:
     """What a folder that is kept has of its runs."""
-    made_by = peak_report if isinstance(summary, peak_report.Peaks) else tables
+    made_by: Any = peak_report if isinstance(summary, peak_report.Peaks) else tables
     for name, made in (
         ("summary.md", made_by.markdown(summary)),
         ("summary.csv", made_by.comma_separated(summary)),
@@ -59,7 +61,7 @@ def write_tables(folder, summary):
         (Path(folder) / name).write_text(made, encoding="utf-8")
 
 
-def pack(folder):
+def pack(folder: str | Path) -> None:
     """Leaves of a folder what is kept in the repository, and the page where it is the newest
     publication; the index beside it follows."""
     folder = Path(folder)

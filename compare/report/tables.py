@@ -8,23 +8,26 @@ none.
 import csv
 import io
 import textwrap
+from collections.abc import Iterator
 
-from ..analyse.summary import TIME
+from ..analyse.summary import Summary, TIME
 from . import caption
+from .cells import Entry, Grid
 from .grids import all_grids, pair_grid, ratio_grid
 
 GAP = "  "
 
 
-def plain_line(entries, strong):
+def plain_line(entries: list[Entry], strong: str) -> list[str]:
     return [strong.format(e.text) if e.is_strong else e.text for e in entries]
 
 
-def aligned(grid, width):
+def aligned(grid: Grid, width: int) -> str:
     """Columns under each other; the arms are split over several tables when they are too wide."""
     lines = [grid.head, *(plain_line(line, "{}*") for line in grid.lines)]
     widths = [max(len(line[c]) for line in lines) for c in range(len(grid.head))]
-    chunks, fixed = [[]], widths[0]
+    chunks: list[list[int]] = [[]]
+    fixed = widths[0]
     for column in range(1, len(widths)):
         used = fixed + sum(len(GAP) + widths[c] for c in chunks[-1])
         if chunks[-1] and used + len(GAP) + widths[column] > width:
@@ -43,15 +46,15 @@ def aligned(grid, width):
     return "\n\n".join(tables)
 
 
-def piped(grid):
+def piped(grid: Grid) -> str:
     """A Markdown table; a bar in a name would end its cell."""
     lines = [grid.head, *(plain_line(line, "**{}**") for line in grid.lines)]
-    lines = ["| " + " | ".join(t.replace("|", "\\|") for t in line) + " |" for line in lines]
-    lines.insert(1, "|---|" + "---:|" * (len(grid.head) - 1))
-    return "\n".join(lines)
+    made = ["| " + " | ".join(t.replace("|", "\\|") for t in line) + " |" for line in lines]
+    made.insert(1, "|---|" + "---:|" * (len(grid.head) - 1))
+    return "\n".join(made)
 
 
-def markdown(summary):
+def markdown(summary: Summary) -> str:
     means, losing = caption.answer(summary)
     parts = ["# Comparison of allocators", ""]
     parts += [f"* {line}" for line in [*means, *losing, caption.failures(summary)]] + [""]
@@ -68,7 +71,7 @@ def markdown(summary):
     return "\n".join(parts)
 
 
-def terminal(summary, width):
+def terminal(summary: Summary, width: int) -> str:
     grids = [ratio_grid(summary, summary.time), ratio_grid(summary, summary.memory),
              pair_grid(summary)]
     shown = {grid.key for grid in grids}
@@ -84,7 +87,7 @@ def terminal(summary, width):
     return "\n".join(parts)
 
 
-def ratio_lines(summary):
+def ratio_lines(summary: Summary) -> Iterator[list[int | str]]:
     for table in (summary.time, summary.memory):
         for row in summary.rows:
             unit = row["unit"] if table.metric == TIME else "KiB"
@@ -98,7 +101,7 @@ def ratio_lines(summary):
                 yield line + [cell.verdict or "", cell.words or ""]
 
 
-def single_lines(summary):
+def single_lines(summary: Summary) -> Iterator[list[int | str]]:
     """What was measured once, or added up: one value each, in the column of medians."""
     blank = [""] * 9
     for (row, arm), record in sorted(summary.mem.items()):
@@ -124,7 +127,7 @@ def single_lines(summary):
                    *blank]
 
 
-def comma_separated(summary):
+def comma_separated(summary: Summary) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["metric", "workload", "unit", "arm", "n", "median", "least", "p90", "cv",

@@ -7,20 +7,22 @@ log ratios within each block. Mode `calibrate`: arms are copies of one library.
 """
 
 import itertools
+from collections.abc import Iterator
+from typing import Any
 
 from ..analyse import estimates
-from ..analyse.summary import MEMORY
+from ..analyse.summary import MEMORY, Summary, Table
 from . import cells
 from .cells import Entry, Grid
 
 
-def settings(arm):
+def settings(arm: dict[str, Any]) -> frozenset[tuple[str, str]]:
     """What an arm sets, as comparable pairs."""
     said = {**arm.get("options", {}), **{f"${k}": v for k, v in arm.get("env", {}).items()}}
     return frozenset((key, str(value)) for key, value in said.items())
 
 
-def changes(summary):
+def changes(summary: Summary) -> dict[str, frozenset[tuple[str, str]]]:
     """arm name -> what it sets that the base does not, for arms that change something."""
     base = next(a for a in summary.arms if a["arm"] == summary.base)
     differ = {a["arm"]: settings(a) - settings(base) for a in summary.arms
@@ -28,7 +30,7 @@ def changes(summary):
     return {arm: change for arm, change in differ.items() if change}
 
 
-def pairs(changed):
+def pairs(changed: dict[str, frozenset[tuple[str, str]]]) -> Iterator[tuple[str, str, str]]:
     """(pair arm, its one part, its other part) of every arm that changes what two others do."""
     singles = {change: arm for arm, change in changed.items() if len(change) == 1}
     for arm, change in changed.items():
@@ -37,7 +39,7 @@ def pairs(changed):
                 yield arm, singles[frozenset([one])], singles[frozenset([other])]
 
 
-def interaction(summary, table, arms, seed):
+def interaction(summary: Summary, table: Table, arms: tuple[str, str, str], seed: Any) -> Any:
     """pair / (a * b) over all rows, within the blocks that have all three; or None."""
     rows = []
     for row in table.delta:
@@ -48,26 +50,26 @@ def interaction(summary, table, arms, seed):
     return estimates.geometric_mean_ratio(rows, [summary.seed, 7, seed]) if rows else None
 
 
-def told(change):
+def told(change: frozenset[tuple[str, str]] | tuple[Any, ...]) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(change))
 
 
-def overall(table):
+def overall(table: Table) -> str:
     """The label of the mean over every row."""
     return next(iter(table.most))
 
 
-def extremes(summary, arm):
+def extremes(summary: Summary, arm: str) -> list[Entry]:
     """The rows where the arm gains most, and loses most, of those that are decided."""
     decided = [(cell.estimate.ratio, row) for (row, a), cell in summary.time.cells.items()
                if a == arm and estimates.is_decided(cell.verdict)]
-    ends = (min(decided, default=None), max(decided, default=None))
+    ends: tuple[Any, Any] = (min(decided, default=None), max(decided, default=None))
     holds = (ends[0] and ends[0][0] < 1, ends[1] and ends[1][0] > 1)
     return [Entry(f"{cells.ratio_text(end[0])} {end[1]}" if held else "-")
             for end, held in zip(ends, holds)]
 
 
-def singles_grid(summary, changed):
+def singles_grid(summary: Summary, changed: dict[str, frozenset[tuple[str, str]]]) -> Grid:
     tables = summary.time, summary.memory
     grid = Grid("worth", "What each part is worth",
                 f"Geometric mean over the rows, ratio to {summary.base}, with its 95 % interval. "
@@ -84,7 +86,7 @@ def singles_grid(summary, changed):
     return grid
 
 
-def pairs_grid(summary, changed):
+def pairs_grid(summary: Summary, changed: dict[str, frozenset[tuple[str, str]]]) -> Grid:
     grid = Grid("interactions", "Pairs, and what they do beyond their parts",
                 "Interaction: pair / (a * b), 1 where the two parts do not know of each other.",
                 ["pair", "parts", "time", "interaction", "memory", "interaction"])
@@ -99,13 +101,13 @@ def pairs_grid(summary, changed):
     return grid
 
 
-def detectable(table, row):
+def detectable(table: Table, row: dict[str, Any]) -> str:
     """The smallest effect that the row's noise lets be seen."""
     value = table.mde.get(row["workload"])
     return "too few blocks" if value is None else f"{value - 1:.1%}"
 
 
-def false_differences(summary):
+def false_differences(summary: Summary) -> str:
     """How often copies were called different, in words; nothing where that was not asked."""
     said = [f"{metric}: {rate.found} of {rate.of} comparisons, {rate.rate:.1%} "
             f"[{rate.low:.1%},{rate.high:.1%}]"
@@ -113,7 +115,7 @@ def false_differences(summary):
     return "Copies that were called different: " + "; ".join(said) + "." if said else ""
 
 
-def calibration_grid(summary):
+def calibration_grid(summary: Summary) -> Grid:
     beside = "; what layouts differ in comes on top" if summary.layouts > 1 else ""
     grid = Grid("calibration", "What noise does",
                 f"{false_differences(summary)} The same file twice. Delta: the smallest difference "
@@ -134,7 +136,7 @@ def calibration_grid(summary):
     return grid
 
 
-def gate_grid(summary):
+def gate_grid(summary: Summary) -> Grid:
     """What is left of each arm's differences when they are judged together."""
     grid = Grid("gate", "All differences of an allocator judged together",
                 "Cells that are decided alone, and those that stand when all cells of the "
@@ -152,7 +154,7 @@ def gate_grid(summary):
     return grid
 
 
-def grids(summary):
+def grids(summary: Summary) -> Iterator[Grid]:
     """The tables that the session's mode asks for, and those that its data allows."""
     if summary.mode == "ablate":
         changed = changes(summary)

@@ -7,8 +7,9 @@ rest here is made of it. What needs no generator lies beside this, as the files 
 """
 
 import random
+from typing import Any
 
-def c_source(seed, functions):
+def c_source(seed: int, functions: Any) -> Any:
     """A C file with many small functions over structs, tables, switches and loops."""
     rng = random.Random(seed)
     parts = ["struct node { struct node *next; long key; double weight; char name[16]; };",
@@ -39,7 +40,7 @@ long walk_{f}(struct node *list, long limit)
     return "\n".join(parts) + "\n"
 
 
-def smt_problem(seed, variables=120):
+def smt_problem(seed: int, variables: Any = 120) -> Any:
     """SMT-LIB: three theories, each pushed, asked and popped; the answers are known or unique.
 
     Bits: random clauses of three, few enough to be satisfiable. Numbers: jobs on one machine, in
@@ -68,13 +69,13 @@ def smt_problem(seed, variables=120):
     return "\n".join(lines) + "\n"
 
 
-def fast_import(seed, commits=80, files=30, lines=200):
+def fast_import(seed: int, commits: Any = 80, files: Any = 30, lines: int = 200) -> Any:
     """A stream for `git fast-import`: text files of which each commit changes a few lines."""
     rng = random.Random(seed)
     words = ["".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randrange(2, 11)))
              for _ in range(600)]
 
-    def line():
+    def line() -> Any:
         return " ".join(rng.choice(words) for _ in range(rng.randrange(4, 14)))
 
     texts = [[line() for _ in range(lines)] for _ in range(files)]

@@ -9,10 +9,11 @@ same for all. A program that is not installed is returned as absent, with what i
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from .generated import c_source, fast_import, smt_problem
 from .redis_server import RedisRow
-from .stores import GIT_ENV, DbBenchRow, GitRow, make_repository
+from .stores import DbBenchRow, GIT_ENV, GitRow, make_repository
 from .workload import Row
 
 SEED = 12345
@@ -21,11 +22,11 @@ ON_PATH = ("db_bench", "git", "gs", "lua5.4", "perl", "redis-benchmark", "redis-
            "z3")
 
 
-def which(name):
+def which(name: str) -> Any:
     return shutil.which(name, path="/usr/bin:/bin")
 
 
-def compiler_proper():
+def compiler_proper() -> Any:
     """cc1, not the gcc driver: the driver only starts it, and its peak is not the compiler's."""
     if which("gcc") is None:
         return None
@@ -34,13 +35,13 @@ def compiler_proper():
     return said if Path(said).is_file() else None
 
 
-def found_tools():
+def found_tools() -> Any:
     tools = {name: which(name) for name in ON_PATH}
     return tools | {"python3": "/usr/bin/python3" if which("python3") else None,
                     "gcc": compiler_proper()}
 
 
-def write_inputs(scratch, tools):
+def write_inputs(scratch: Path, tools: dict[str, str]) -> None:
     texts = {
         "table.sql": (INPUTS / "table.sql").read_text().replace("@SEED@", str(SEED)),
         "source.c": c_source(SEED, 18),
@@ -52,18 +53,18 @@ def write_inputs(scratch, tools):
         make_repository(tools["git"], scratch / "origin.git", fast_import(SEED))
 
 
-def real_programs(scratch):
+def real_programs(scratch: Path | str) -> Any:
     """(rows, absent): the programs that are here, with their inputs written; and the others."""
     tools = found_tools()
     write_inputs(Path(scratch), tools)
     return declared(tools)
 
 
-def declared(tools):
+def declared(tools: dict[str, str]) -> Any:
     """(rows, absent) with these tools; of a program that is absent, what it needs."""
     rows, absent, seed = [], [], str(SEED)
 
-    def program(name, needs, *args, **fields):
+    def program(name: str, needs: Any, *args: Any, **fields: Any) -> None:
         gone = [n for n in needs if tools[n] is None]
         if gone:
             absent.append((name, "needs " + " and ".join(gone)))

@@ -8,11 +8,13 @@ peak and its data, and ends it.
 
 import hashlib
 import socket
+import subprocess
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ..measure.launch import failure_of
+from ..measure.launch import Shot, failure_of
 from .workload import LAUNCH_METRICS, Outcome, Row, last_words
 
 
@@ -27,7 +29,7 @@ class RedisRow(Row):
     server: str = ""
     requests: int = 30000
 
-    def measure(self, shot):
+    def measure(self, shot: Shot) -> Any:
         scratch = Path(shot.launcher.scratch)
         address = scratch / "redis.sock"
         address.unlink(missing_ok=True)
@@ -58,7 +60,7 @@ class RedisRow(Row):
             outcome.detail = last_words(scratch / "server.out") or outcome.detail
         return outcome
 
-    def judge(self, report, outcome):
+    def judge(self, report: dict[str, Any], outcome: Outcome) -> None:
         """A crash of the server is the cause of whatever else went wrong."""
         ended = failure_of(report)
         if ended and (report["signal"] or outcome.failure is None):
@@ -66,11 +68,11 @@ class RedisRow(Row):
         elif outcome.failure is None and outcome.checksum is None:
             outcome.failure = "no answer"
 
-    def server_argv(self, address):
+    def server_argv(self, address: Path) -> Any:
         return (self.server, "--port", "0", "--unixsocket", str(address), "--save", "",
                 "--appendonly", "no", "--dir", str(address.parent), "--daemonize", "no")
 
-    def drive(self, shot, address):
+    def drive(self, shot: Shot, address: Path) -> Any:
         """One run of the client, on the other processor when there is one."""
         scratch = Path(shot.launcher.scratch)
         plain = replace(shot, preloads=(), env={}, sample=None, trace=None,
@@ -85,7 +87,7 @@ class RedisRow(Row):
         return outcome
 
 
-def peak_kib(pid):
+def peak_kib(pid: int) -> Any:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1])
@@ -95,10 +97,10 @@ def peak_kib(pid):
 class Connection:
     """Just enough of redis's protocol to wait for the server, question it, and end it."""
 
-    def __init__(self, address, server, timeout_s):
+    def __init__(self, address: Path, server: subprocess.Popen[str], timeout_s: float) -> None:
         self.address, self.server, self.timeout_s = str(address), server, timeout_s
 
-    def __enter__(self):
+    def __enter__(self) -> "Connection":
         while True:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(self.timeout_s)
@@ -113,36 +115,36 @@ class Connection:
         self.stream = self.socket.makefile("rb")
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.stream.close()
         self.socket.close()
 
-    def send(self, *words):
+    def send(self, *words: Any) -> None:
         parts = b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
         self.socket.sendall(b"*%d\r\n%s" % (len(words), parts))
 
-    def line(self):
+    def line(self) -> Any:
         line = self.stream.readline()
         if not line:
             raise EOFError("the server closed the connection")
         return line.rstrip(b"\r\n")
 
-    def bulk(self):
+    def bulk(self) -> Any:
         length = int(self.line()[1:])
         return self.stream.read(length + 2)[:-2]
 
-    def info(self, key):
+    def info(self, key: str) -> Any:
         self.send(b"INFO", b"server")
         fields = dict(f.split(":", 1) for f in self.bulk().decode().splitlines() if ":" in f)
         return fields[key]
 
-    def drain(self):
+    def drain(self) -> Any:
         """Empties the server: the moment, in ms of the monotonic clock."""
         self.send(b"FLUSHALL", b"SYNC")
         self.line()
         return time.monotonic() * 1e3
 
-    def list_digest(self, name):
+    def list_digest(self, name: bytes) -> Any:
         self.send(b"LRANGE", name, b"0", b"-1")
         digest = hashlib.sha256()
         for _ in range(int(self.line()[1:])):

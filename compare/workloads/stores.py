@@ -12,18 +12,20 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from .workload import Row
+from ..measure.launch import Shot
+from .workload import Outcome, Row
 
 GIT_ENV = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
 
 
-def plain_env(home):
+def plain_env(home: Any) -> Any:
     """Nothing of the user's: a GIT_DIR of a hook that started us would be taken for ours."""
     return {"PATH": "/usr/bin:/bin", "HOME": str(home)} | GIT_ENV
 
 
-def make_repository(git, folder, stream):
+def make_repository(git: Any, folder: Path, stream: Any) -> None:
     """A bare repository from a fast-import stream."""
     subprocess.run([git, "init", "-q", "--bare", str(folder)], env=plain_env(folder), check=True)
     subprocess.run([git, "-C", str(folder), "fast-import", "--quiet", "--done"],
@@ -34,17 +36,17 @@ def make_repository(git, folder, stream):
 class GitRow(Row):
     """Everything packed again, all deltas sought anew. The memory is the largest process's."""
 
-    def measure(self, shot):
+    def measure(self, shot: Shot) -> Any:
         scratch = Path(shot.launcher.scratch)
         shutil.rmtree(scratch / "packed.git", ignore_errors=True)
         shutil.copytree(scratch / "origin.git", scratch / "packed.git")
         return super().measure(shot)
 
-    def read(self, stdout, outcome):
+    def read(self, stdout: Path, outcome: Outcome) -> None:
         """Every object is there and hashes to its name; and they are those that were there."""
         folder = stdout.parent / "packed.git"
 
-        def git(*words):
+        def git(*words: Any) -> Any:
             return subprocess.run([self.argv[0], "-C", str(folder), *words], capture_output=True,
                                   env=plain_env(folder), check=False)
 
@@ -58,17 +60,17 @@ class GitRow(Row):
 class DbBenchRow(Row):
     """db_bench prints a line a benchmark: its name and what it found count, its times do not."""
 
-    def measure(self, shot):
+    def measure(self, shot: Shot) -> Any:
         shutil.rmtree(Path(shot.launcher.scratch) / "rocksdb", ignore_errors=True)
         return super().measure(shot)
 
-    def read(self, stdout, outcome):
+    def read(self, stdout: Path, outcome: Outcome) -> None:
         said = re.findall(r"^(\w+) +: .*? (\d+) operations;.*?(\([^()]*found[^()]*\))?$",
                           stdout.read_text(errors="replace"), re.MULTILINE)
         if len(said) != self.benchmarks():
             outcome.failure = "no result"
         outcome.checksum = hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
-    def benchmarks(self):
+    def benchmarks(self) -> Any:
         listed = next(a for a in self.argv if a.startswith("--benchmarks="))
         return listed.count(",") + 1

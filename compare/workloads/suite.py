@@ -9,8 +9,10 @@ old, is found here by its name, so README's table changes when a row changes its
 
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..paths import PACKAGE
 
@@ -22,14 +24,14 @@ PROGRAMS = "programs"  # the group of the real programs
 
 @dataclass(frozen=True)
 class Suite:
-    rows: list  # of workloads.toml, in its order
-    groups: dict  # group -> what a table calls it
-    measures: dict  # memory field -> what it says
+    rows: list[Any]  # of workloads.toml, in its order
+    groups: dict[str, Any]  # group -> what a table calls it
+    measures: dict[str, Any]  # memory field -> what it says
 
-    def entry(self, name):
+    def entry(self, name: str) -> Any:
         return next((row for row in self.rows if row["name"] == name), None)
 
-    def group(self, row):
+    def group(self, row: dict[str, Any]) -> Any:
         """The group of a row of a session."""
         if row["group"] == PROGRAM:
             return PROGRAMS
@@ -38,12 +40,12 @@ class Suite:
             sys.exit(f"{row['workload']} is in no group: {DECLARED.name} has no such row")
         return entry["group"]
 
-    def cliff(self, row):
+    def cliff(self, row: dict[str, Any]) -> Any:
         """Why a row of a session is in no mean, or None."""
         entry = None if row["group"] == PROGRAM else self.entry(row["workload"])
         return entry.get("cliff") if entry else None
 
-    def measure(self, row):
+    def measure(self, row: dict[str, Any]) -> Any:
         """What the memory of a row of a session is, in words."""
         field = row.get("memory_field", PEAK)
         if field not in self.measures:
@@ -51,7 +53,7 @@ class Suite:
         return self.measures[field]
 
 
-def faults(suite):
+def faults(suite: Any) -> Iterator[Any]:
     """A sentence for each thing that the declarations lack."""
     if PROGRAMS not in suite.groups or PEAK not in suite.measures:
         yield f"the group {PROGRAMS} and the measure {PEAK} are not declared"
@@ -66,7 +68,7 @@ def faults(suite):
             yield f"{row['name']}: the name is there twice"
 
 
-def read(path=DECLARED):
+def read(path: str | Path = DECLARED) -> Suite:
     with open(path, "rb") as f:
         said = tomllib.load(f)
     suite = Suite(said["row"], said.get("groups", {}), said.get("measures", {}))

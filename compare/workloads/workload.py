@@ -11,8 +11,9 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ..measure.launch import failure_of
+from ..measure.launch import Shot, failure_of
 from ..records import runfile
 from . import suite
 
@@ -24,29 +25,29 @@ LAUNCH_METRICS = ("wall_s", "user_s", "sys_s", "maxrss_kib", "hwm_kib", "minflt"
 
 @dataclass
 class Outcome:
-    metric: dict = field(default_factory=dict)
+    metric: dict[str, Any] = field(default_factory=dict)
     checksum: str | None = None
-    segments: list | None = None  # ns per op of each part of the timed region
-    hists: dict = field(default_factory=dict)  # operation -> histogram of latencies
+    segments: list[Any] | None = None  # ns per op of each part of the timed region
+    hists: dict[str, Any] = field(default_factory=dict)  # operation -> histogram of latencies
     failure: str | None = None
     detail: str | None = None  # the last words on stderr of a run that failed
     exit: int | None = None
 
 
-def last_words(path):
+def last_words(path: Path) -> str | None:
     """The end of what a failed program said, for the record; its paths would be this machine's."""
     text = Path(path).read_text(errors="replace").strip() if Path(path).exists() else ""
     words = text.splitlines()[-1] if text else ""
     return runfile.without_paths(words)[:200] or None
 
 
-def numbers(said):
+def numbers(said: dict[str, Any]) -> dict[str, float]:
     """The fields of a report that are one number."""
     return {name: value for name, value in said.items()
             if isinstance(value, (int, float)) and not isinstance(value, bool)}
 
 
-def significant(x, digits=5):
+def significant(x: float, digits: int = 5) -> float:
     return float(f"{x:.{digits}g}")
 
 
@@ -55,18 +56,18 @@ class Row:
     """A command that ends by itself; score: wall time, checksum: everything it printed."""
 
     name: str
-    argv: tuple
+    argv: tuple[Any, ...]
     timeout_s: float
     threads: int = 1
     memory: str = "ratio"  # or "absolute": too little alive, or work that depends on speed
     memory_field: str = suite.PEAK
-    env: dict = field(default_factory=dict, hash=False)
+    env: dict[str, Any] = field(default_factory=dict, hash=False)
     score: str = "wall_s"
     unit: str = "s"
     program: str = suite.PROGRAM  # of harness/
     rest_s: float = REST_S  # of a memory run, idle after everything was freed
 
-    def record(self):
+    def record(self) -> dict[str, Any]:
         """The row as it stands in runs.jsonl; "group" is the program there, not that of a mean."""
         return {
             "workload": self.name, "group": self.program, "threads": self.threads,
@@ -75,10 +76,10 @@ class Row:
             "memory_field": self.memory_field, "timeout_s": self.timeout_s,
         }
 
-    def command(self, shot):
+    def command(self, shot: Shot) -> tuple[Any, ...]:
         return self.argv
 
-    def measure(self, shot):
+    def measure(self, shot: Shot) -> Outcome:
         stdout = Path(shot.launcher.scratch) / "stdout"
         stderr = Path(shot.launcher.scratch) / "stderr"
         report = shot.launcher.run(shot, self.command(shot), self.timeout_s, stdout, stderr,
@@ -91,7 +92,7 @@ class Row:
             outcome.detail = last_words(stderr)
         return outcome
 
-    def read(self, stdout, outcome):
+    def read(self, stdout: Path, outcome: Outcome) -> None:
         outcome.checksum = hashlib.sha256(stdout.read_bytes()).hexdigest()[:16]
 
 
@@ -103,19 +104,19 @@ class Workload(Row):
     whether its checksum is the same for every allocator.
     """
 
-    insn_args: tuple | None = None  # where counting instructions needs other arguments
+    insn_args: tuple[Any, ...] | None = None  # where counting instructions needs other arguments
 
-    def command(self, shot):
+    def command(self, shot: Shot) -> tuple[Any, ...]:
         rest_s = shot.sample.rest_s if shot.sample else 0
         return (*self.argv, "--rest", f"{rest_s:g}") if rest_s else self.argv
 
-    def measure(self, shot):
+    def measure(self, shot: Shot) -> Outcome:
         outcome = super().measure(shot)
         if outcome.failure == "exit 1":
             outcome.failure = "wrong data"
         return outcome
 
-    def read(self, stdout, outcome):
+    def read(self, stdout: Path, outcome: Outcome) -> None:
         try:
             said = json.loads(stdout.read_text().splitlines()[-1])
             outcome.metric = numbers(said) | outcome.metric  # of both, what the launcher saw
@@ -133,7 +134,7 @@ class Workload(Row):
             outcome.checksum = str(said.get("checksum"))
 
 
-def declared(toml_path, executables):
+def declared(toml_path: Path, executables: Any) -> Any:
     """The rows of workloads.toml, and the names of those whose program was not built."""
     rows, absent = [], []
     for entry in suite.read(toml_path).rows:
