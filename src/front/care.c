@@ -162,11 +162,7 @@ bool hak_care_visit_others(uint64_t now_ms) {
         size_t bytes = hak_heap_purge_some_orphans(left);
         left -= bytes < left ? bytes : left;
     }
-    if (left == 0) {
-        hurry_round(now_ms);
-    } else {
-        has_released |= look_after_others(left, now_ms);
-    }
+    has_released |= look_after_others(left, now_ms);
     end_round(has_released);
     return has_released;
 }

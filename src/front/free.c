@@ -91,11 +91,14 @@ static void free_elsewhere(void *block) {
     }
 }
 
+/* The offset of the bin of the thread's own that takes the block; above HAK_BIN_OFFSET_MAX when
+ * none does. */
+HAK_INLINE uint32_t own_bin_offset(const struct hak_tcache *tc, const void *block) {
+    return hak_tagmap_slot(block) < tc->slots ? hak_tagmap_tag(block) ^ tc->tag : UINT32_MAX;
+}
+
 void hak_free_proved(void *block, struct hak_span *span) {
-    const struct hak_tcache *tc = hak_thread_current();
-    uintptr_t slot = hak_tagmap_slot(block);
-    uint32_t offset = slot < tc->slots ? hak_tagmap_tag(block) ^ tc->tag : UINT32_MAX;
-    if (offset <= HAK_BIN_OFFSET_MAX) {
+    if (own_bin_offset(hak_thread_current(), block) <= HAK_BIN_OFFSET_MAX) {
         hak_fast_free(block);
     } else {
         free_proved(block, span);
@@ -110,8 +113,7 @@ static HAK_NOINLINE void free_cold(struct hak_tcache *tc) {
 
 /* The fast path of a watched thread (thread.h). */
 static void free_watched(struct hak_tcache *tc, void *block) {
-    uintptr_t slot = hak_tagmap_slot(block);
-    uint32_t offset = slot < tc->slots ? hak_tagmap_tag(block) ^ tc->tag : UINT32_MAX;
+    uint32_t offset = own_bin_offset(tc, block);
     hak_purge_see_alert(tc, false);
     hak_purge_count_free(tc);
     if (offset <= HAK_BIN_OFFSET_MAX) {

@@ -225,8 +225,7 @@ void hak_thread_unwatch(void) {
 void *hak_thread_uncached_alloc(hak_class_t cls) {
     void *block = NULL;
     if (!hak_init()) return NULL;
-    /* In the child of a fork: before the lock, which would look as if a vanished thread held it. */
-    if (hak_unlikely(hak_os_page_is_cleared())) hak_lock_mend_after_fork(NULL);
+    hak_heap_mend_if_forked();
     hak_lock_take(&uncached.lock);
     if (uncached.tc == NULL) uncached.tc = acquire();
     struct hak_tcache *tc = uncached.tc;

@@ -72,7 +72,7 @@ HAK_INLINE void hak_thread_enter(struct hak_tcache *tc) {
     if (hak_likely(tc->is_live)) {
         hak_heap_enter(&tc->heap);
     } else {
-        if (hak_unlikely(hak_os_page_is_cleared())) hak_lock_mend_after_fork(NULL);
+        hak_heap_mend_if_forked();
         atomic_fetch_add(&hak_thread_uncached_steps, 1);
     }
 }

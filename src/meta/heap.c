@@ -314,8 +314,8 @@ size_t hak_heap_drain(struct hak_heap *heap) {
     return count;
 }
 
-/* Takes in what was posted to orphans. What became empty goes to the heap, which
- * releases it, or stays for the next that comes without one. */
+/* Takes in what was posted to orphans. What became empty goes to the heap, which releases it, or
+ * stays for the next that comes without one. */
 static void drain_orphans(struct hak_heap *heap) HAK_REQUIRES(orphans.lock) {
     hak_lock_assert_held(&orphans.lock);
     hak_heap_drain(&orphans.heap);

@@ -259,11 +259,16 @@ HAK_INLINE bool hak_heap_is_claimed(const struct hak_heap *heap) {
     return atomic_load_explicit(&heap->claim.state, memory_order_acquire) != HAK_LOCK_OPEN;
 }
 
-/* A step of the heap's thread begins and ends: whatever changes lists, bins or several blocks'
- * bits, or calls a tier, stands between the two. In the child of a fork the first step mends what
- * it inherited before it begins: in the middle of one, holding locks, it would be too late. */
-HAK_INLINE void hak_heap_enter(struct hak_heap *heap) {
+/* In the child of a fork, once: mends what it inherited. Before a step begins, and before a lock is
+ * taken that steps are made under: with either, it would be too late. */
+HAK_INLINE void hak_heap_mend_if_forked(void) {
     if (hak_unlikely(hak_os_page_is_cleared())) hak_lock_mend_after_fork(NULL);
+}
+
+/* A step of the heap's thread begins and ends: whatever changes lists, bins or several blocks'
+ * bits, or calls a tier, stands between the two. */
+HAK_INLINE void hak_heap_enter(struct hak_heap *heap) {
+    hak_heap_mend_if_forked();
     uint32_t busy = atomic_load_explicit(&heap->busy, memory_order_relaxed);
     atomic_store_explicit(&heap->busy, busy + 1, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
