@@ -4,9 +4,15 @@
  *
  * What is read is what the dynamic linker itself reads: the segment of type PT_DYNAMIC, and from
  * there symbols, strings and a hash table of either kind.
+ *
+ * dl_iterate_phdr takes a lock of the dynamic linker, which in the child of a fork may be that of a
+ * thread that vanished with it: there the linker's list for debuggers is walked instead. Nobody
+ * changes it meanwhile but a thread of the child that calls dlopen or dlclose.
  */
 #define _GNU_SOURCE
 #include "src/os/objects.h"
+
+#include "src/os/os.h"
 
 #include <elf.h>
 #include <link.h>
@@ -14,6 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
+
+#pragma weak _r_debug /* the dynamic linker's, which is not to be named as needed */
 
 /* Const after it is read; points into the object. */
 struct object {
@@ -170,15 +179,48 @@ static int find_symbol(struct dl_phdr_info *info, size_t bytes, void *data) {
     return order == OWN;
 }
 
+typedef int visit_fn(struct dl_phdr_info *, size_t, void *);
+
+/* The first object of the list is the program, whose headers the kernel tells of; those of the
+ * others lie at the beginning of what was loaded. Without headers: no memory is read. */
+static struct dl_phdr_info info_of(const struct link_map *map, bool is_program) {
+    const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)map->l_addr;
+    struct dl_phdr_info info = {.dlpi_addr = map->l_addr, .dlpi_name = map->l_name};
+    if (is_program) {
+        info.dlpi_phdr = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+        info.dlpi_phnum = (ElfW(Half))getauxval(AT_PHNUM);
+    } else if (header != NULL && hak_os_is_readable(header) &&
+               memcmp(header->e_ident, ELFMAG, SELFMAG) == 0) {
+        info.dlpi_phdr = (const ElfW(Phdr) *)(map->l_addr + header->e_phoff);
+        info.dlpi_phnum = header->e_phnum;
+    }
+    return info;
+}
+
+static void visit_list(visit_fn *visit, struct search *search) {
+    const struct link_map *first = &_r_debug == NULL ? NULL : _r_debug.r_map;
+    for (const struct link_map *map = first; map != NULL; map = map->l_next) {
+        struct dl_phdr_info info = info_of(map, map == first);
+        if (visit(&info, sizeof(info), search) != 0) return;
+    }
+}
+
+static void visit_objects(visit_fn *visit, struct search *search) {
+    if (hak_os_is_child())
+        visit_list(visit, search);
+    else
+        (void)dl_iterate_phdr(visit, search);
+}
+
 static struct search search_from(const void *from, const char *name) {
     struct search search = {.from = from, .name = name, .order = NOWHERE};
-    (void)dl_iterate_phdr(find_home, &search);
+    visit_objects(find_home, &search);
     return search;
 }
 
 void *hak_os_symbol_for(const void *from, const char *name) {
     struct search search = search_from(from, name);
-    (void)dl_iterate_phdr(find_symbol, &search);
+    visit_objects(find_symbol, &search);
     return search.found;
 }
 

@@ -122,6 +122,10 @@ bool hak_os_is_forked(void);
 void hak_os_note_process(void);
 void hak_os_watch_forks(void); /* takes the page */
 
+/* Whether it is a child of a fork at all: true for good, also after it has noted itself. A fork
+ * before the first note does not count. */
+bool hak_os_is_child(void);
+
 /* The page, or a word that is never 0 before it was taken: 0 in the child until it has noted
  * itself. For a look on the way, without a call. Acquire: pairs with the release that published the
  * page, else the mark in it might not be seen, and the process taken for a child. */

@@ -24,9 +24,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef MADV_WIPEONFORK
-#define MADV_WIPEONFORK 18
-#endif
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
@@ -362,35 +359,4 @@ void hak_os_barrier_init(void) {
 
 bool hak_os_barrier(void) {
     return has_barrier && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-}
-
-static _Atomic uint32_t no_page = 1;
-static _Atomic pid_t noted_process;
-_Atomic(_Atomic uint32_t *) hak_os_fork_page = &no_page;
-
-bool hak_os_is_forked(void) {
-    bool has_page = atomic_load_explicit(&hak_os_fork_page, memory_order_relaxed) != &no_page;
-    if (has_page) return hak_os_page_is_cleared();
-    return atomic_load_explicit(&noted_process, memory_order_relaxed) != getpid();
-}
-
-void hak_os_note_process(void) {
-    _Atomic uint32_t *page = atomic_load_explicit(&hak_os_fork_page, memory_order_relaxed);
-    if (page != &no_page) atomic_store_explicit(page, 1, memory_order_relaxed);
-    atomic_store_explicit(&noted_process, getpid(), memory_order_relaxed);
-}
-
-void hak_os_watch_forks(void) {
-    if (atomic_load_explicit(&hak_os_fork_page, memory_order_relaxed) != &no_page) return;
-    _Atomic uint32_t *page = hak_os_map(hak_os_page_bytes());
-    if (page == NULL) return;
-    int saved_errno = errno;
-    bool is_cleared = madvise(page, hak_os_page_bytes(), MADV_WIPEONFORK) == 0;
-    errno = saved_errno;
-    if (!is_cleared) {
-        hak_os_unmap(page, hak_os_page_bytes());
-        return;
-    }
-    atomic_store_explicit(page, 1, memory_order_relaxed);
-    atomic_store_explicit(&hak_os_fork_page, page, memory_order_release);
 }

@@ -7,10 +7,15 @@
 #include "tests/api/suite.h"
 
 #include "src/os/objects.h"
+#include "src/os/os.h"
 
 #include <dlfcn.h>
 #include <gnu/libc-version.h>
+#include <link.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const void *first, *second, *user; /* an address in each */
 
@@ -92,6 +97,52 @@ static void nothing_is_allocated(void **state) {
     assert_memory_equal(&before, &after, sizeof(before));
 }
 
+/* Of a thread that is inside of a walk of the dynamic linker's, and leaves when it may. */
+static pthread_barrier_t is_inside, may_leave;
+
+static int stay_inside(struct dl_phdr_info *info, size_t bytes, void *arg) {
+    (void)info, (void)bytes, (void)arg;
+    pthread_barrier_wait(&is_inside);
+    pthread_barrier_wait(&may_leave);
+    return 1;
+}
+
+static void *walk(void *arg) {
+    (void)dl_iterate_phdr(stay_inside, arg);
+    return NULL;
+}
+
+static bool finds_what_the_parent_finds(void) {
+    return answer_of(hak_os_symbol_for(first, "objects_answer")) == 1 &&
+           answer_of(hak_os_symbol_for(user, "objects_answer")) == 2 &&
+           hak_os_symbol_for(user, "gnu_get_libc_version") != NULL &&
+           hak_os_symbol_beside(user, "objects_use") == user &&
+           hak_os_symbol_beside(first, "gnu_get_libc_version") == NULL &&
+           hak_os_symbol_for(NULL, "objects_filler_99") == NULL;
+}
+
+static void the_child_of_a_fork_waits_for_no_vanished_thread(void **state) {
+    (void)state;
+    pthread_t thread;
+    int status = -1;
+    hak_os_note_process();
+    pthread_barrier_init(&is_inside, NULL, 2);
+    pthread_barrier_init(&may_leave, NULL, 2);
+    pthread_create(&thread, NULL, walk, NULL);
+    pthread_barrier_wait(&is_inside);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(30);
+        bool is_same = finds_what_the_parent_finds();
+        hak_os_note_process();
+        _exit(is_same && finds_what_the_parent_finds() ? 0 : 1);
+    }
+    pthread_barrier_wait(&may_leave);
+    pthread_join(thread, NULL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 /* The address of the symbol, as dlsym knows it. */
 static const void *opened(const char *path, const char *name) {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -108,6 +159,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(every_symbol_of_a_table_is_found),
         cmocka_unit_test(a_name_that_nobody_has_is_not_found),
         cmocka_unit_test(nothing_is_allocated),
+        cmocka_unit_test(the_child_of_a_fork_waits_for_no_vanished_thread),
     };
     if (argc != 4) return 2;
     first = opened(argv[1], "objects_answer");
