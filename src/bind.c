@@ -9,7 +9,7 @@
 #include "hak_config.h"
 #include "hak_rev.h"
 #include "src/contract/slots.h"
-#include "src/contract/supply.h"
+#include "src/supply/span_bins.h"
 
 #include <errno.h>
 

@@ -5,7 +5,7 @@
  * HAK_GUARDS is 0 (release), 1 (debug) or 2 (audit), from -Dguards. hak_assert costs nothing in
  * release builds and guards our own mistakes; the caller's mistakes are reported by the front
  * (front/misuse.h) in every build; full walks report through hak_report_fn. With audit what a step
- * has changed is recounted after it (meta/conserve.h, contract/supply_audit.h).
+ * has changed is recounted after it (meta/conserve.h, supply/audit.h).
  */
 #ifndef HAK_BASE_CHECK_H
 #define HAK_BASE_CHECK_H

@@ -22,7 +22,7 @@ struct hak_bin {
     void *list;
     int32_t credit;
     uint16_t capacity;
-    uint16_t overflows_left; /* until it gets smaller (supply.c) */
+    uint16_t overflows_left; /* until it gets smaller (supply/room.c) */
 };
 #define HAK_BIN_EMPTY                                                                              \
     { .list = NULL }

@@ -59,7 +59,7 @@ struct hak_tcache {
     hak_class_t watch_hand; /* the bin that is drained next; HAK_CLASSES: none is left */
     uint64_t
         watch_used[HAK_BINS / HAK_WORD_BITS]; /* classes that malloc was asked for since then */
-    const void *proved;  /* the link of a bin that was proved last (supply.c) */
+    const void *proved;  /* the link of a bin that was proved last (supply/link.c) */
     void *bin_memory;    /* of the refill module; kept when the cache is used again */
     uint32_t bins_given; /* bins that have their part of it */
     bool is_used;        /* by a thread that has not ended; under the threads' lock */

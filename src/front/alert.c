@@ -30,11 +30,11 @@
 
 #include "src/base/tunables.h"
 #include "src/contract/purge.h"
-#include "src/contract/supply.h"
 #include "src/front/care.h"
 #include "src/front/thread.h"
 #include "src/os/lock.h"
 #include "src/os/os.h"
+#include "src/supply/slabs.h"
 
 #include <limits.h>
 #include <stddef.h>

@@ -11,8 +11,9 @@
 
 #include "src/contract/purge.h"
 #include "src/contract/slots.h"
-#include "src/contract/supply.h"
 #include "src/os/os.h"
+#include "src/supply/room.h"
+#include "src/supply/slabs.h"
 
 /* When the last round of the others was, and where the next one begins, NULL: with the first cache.
  * Relaxed, like what a round has seen: who moves the time has the round to itself, unless it is

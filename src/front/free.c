@@ -4,12 +4,13 @@
  * in builds with guards. Keeps errno; nothing here makes a system call for a small or mid block.
  */
 #include "src/contract/slots.h"
-#include "src/contract/supply.h"
 #include "src/front/fast.h"
 #include "src/front/foreign.h"
 #include "src/front/misuse.h"
 #include "src/front/prove.h"
 #include "src/front/purge.h"
+#include "src/supply/link.h"
+#include "src/supply/slabs.h"
 
 static HAK_NOINLINE void look_at_notes(struct hak_tcache *tc) {
     tc->heap.has_notes = false;

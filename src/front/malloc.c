@@ -4,12 +4,13 @@
  */
 #include "src/front/malloc.h"
 
-#include "src/contract/supply.h"
 #include "src/front/fast.h"
 #include "src/front/misuse.h"
 #include "src/front/options.h"
 #include "src/front/purge.h"
 #include "src/front/route.h"
+#include "src/supply/link.h"
+#include "src/supply/span_bins.h"
 
 #include <errno.h>
 

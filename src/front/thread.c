@@ -10,12 +10,12 @@
 #include "src/front/thread.h"
 
 #include "src/contract/slots.h"
-#include "src/contract/supply.h"
 #include "src/front/alert.h"
 #include "src/front/init.h"
 #include "src/front/misuse.h"
 #include "src/meta/arena.h"
 #include "src/os/os.h"
+#include "src/supply/supply.h"
 
 #include <pthread.h>
 

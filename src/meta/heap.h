@@ -20,7 +20,7 @@ struct hak_class_slabs {
     struct hak_slab *fresh;  /* with blocks never carved; NULL when there is none */
     struct hak_slab *all;
     uint16_t batch; /* blocks the next refill asks for at most; doubles from refill to refill */
-    uint16_t seen;  /* the bin's state as the last scan saw it (supply.c) */
+    uint16_t seen;  /* the bin's state as the last scan saw it (supply/room.c) */
     uint16_t capacity_first, capacity_max; /* of the bin; constant */
 };
 

@@ -4,7 +4,7 @@
  * of whole spans and in the spans that a tier keeps makes hak_check() false, and its repair makes
  * it true again. What a tier keeps is reached by hak_large_find_around, whichever module it is.
  */
-#include "src/contract/supply.h"
+#include "src/supply/span_bins.h"
 #include "tests/conform/large.h"
 
 #define BLOCKS 3

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_budget.c: what src/contract/supply.h says of all bins of a thread together: they begin with
+ * test_budget.c: what src/supply/room.h says of all bins of a thread together: they begin with
  * nothing, widen within a budget that follows use, and a scan takes from those that are not used.
  */
 #include "tests/conform/conform.h"
 
-#include "src/contract/supply.h"
+#include "src/supply/supply.h"
 
 #define BLOCKS_MAX   (2 * HAK_SLAB_BLOCKS_MAX)
 #define MANY_THREADS 1000000U

@@ -6,7 +6,8 @@
 #include "tests/conform/calls.h"
 #include "tests/conform/conform.h"
 
-#include "src/contract/supply.h"
+#include "src/supply/room.h"
+#include "src/supply/slabs.h"
 
 #define WANT_MAX   HAK_REFILL_BLOCKS_MAX
 #define BLOCKS_MAX ((size_t)4 * HAK_SLAB_BLOCKS_MAX)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_span_bins.c: what src/contract/supply.h says of whole spans in a thread's bins, seen through
- * the public functions: a block comes again to its thread, other threads' frees pass the bins by,
- * and the bins together hold no more than their bytes. Where the slot "l25" is empty, they hold
- * nothing.
+ * test_span_bins.c: what src/supply/span_bins.h says of whole spans in a thread's bins, seen
+ * through the public functions: a block comes again to its thread, other threads' frees pass the
+ * bins by, and the bins together hold no more than their bytes. Where the slot "l25" is empty, they
+ * hold nothing.
  */
 #include "tests/conform/large.h"
 

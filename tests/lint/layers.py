@@ -3,7 +3,8 @@
 """layers.py ROOT: includes go down the layers only, by path from the root, and few a file.
 
 Order, left may not include right:
-src/base < src/os < src/meta < src/contract < tiers/* < src/front < src/abi < src/bind.c.
+src/base < src/os < src/meta < src/contract < src/supply < tiers/* < src/front < src/abi
+< src/bind.c.
 Only src/bind.c names a concrete module: a tier is included by its own folder and by bind.c. The
 one exception is "bin.h", which the include path of the build chooses. harness/ stands alone.
 """
@@ -11,10 +12,10 @@ import re
 
 import common
 
-LAYERS = ["include", "src/base", "src/os", "src/meta", "src/contract", "tiers", "src/front",
-          "src/abi", "src/bind.c"]  # fmt: skip
+LAYERS = ["include", "src/base", "src/os", "src/meta", "src/contract", "src/supply",
+          "tiers", "src/front", "src/abi", "src/bind.c"]  # fmt: skip
 ANYWHERE = {"hakmem.h", "hak_config.h", "hak_rev.h"}  # public or generated: no folder of their own
-BIN_USERS = ("src/contract", "tiers", "src/front", "src/bind.c")
+BIN_USERS = ("src/contract", "src/supply", "tiers", "src/front", "src/bind.c")
 MAX_PROJECT_INCLUDES = 8
 
 INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b[ \t]*(.*?)[ \t]*$", re.M)

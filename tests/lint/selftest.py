@@ -95,7 +95,8 @@ class Layers(Tree):
         self.finds("src/base/x.h", '"src/os/os.h"', "src/base may not include src/os")
         self.finds("src/os/x.c", '"src/meta/span.h"', "src/os may not include src/meta")
         self.finds("src/meta/x.h", '"src/contract/refill.h"', "may not include src/contract")
-        self.finds("src/contract/x.h", '"tiers/tiny_p0/p0.h"', "may not include tiers")
+        self.finds("src/contract/x.h", '"src/supply/room.h"', "may not include src/supply")
+        self.finds("src/supply/x.h", '"tiers/tiny_p0/p0.h"', "may not include tiers")
         self.finds("tiers/direct/x.c", '"src/front/tcache.h"', "tiers may not include src/front")
         self.finds("src/front/x.c", '"src/abi/libc.h"', "src/front may not include src/abi")
 

@@ -6,8 +6,8 @@
  * answer the same tag compare and take the same remote and adopt paths as tiny ones; what is mid's
  * own is the size of the pages (meta/slab.c) and bins bounded in bytes.
  */
-#include "src/contract/supply.h"
 #include "src/contract/tier.h"
+#include "src/supply/supply.h"
 
 static unsigned mf2_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     hak_assert(cls > HAK_TINY_CLASSES && cls < HAK_SLAB_CLASSES);

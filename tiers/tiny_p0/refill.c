@@ -9,7 +9,7 @@
  * before and after, and the difference must be what the batch says it took. The count itself
  * cannot drift from the bits (meta/slab.h), so a mismatch would be a bug there.
  */
-#include "src/contract/supply.h"
+#include "src/supply/supply.h"
 
 #include "src/base/bits.h"
 #include "src/os/env.h"

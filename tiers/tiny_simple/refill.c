@@ -3,7 +3,7 @@
  * refill.c (tiny_simple): the reference refill module: carve in a row while there is memory never
  * used, else take the lowest free bits, else look further.
  */
-#include "src/contract/supply.h"
+#include "src/supply/supply.h"
 
 static int simple_init(void) {
     return 0;

@@ -25,7 +25,7 @@
 struct hak_bin {
     void **top;
     uint16_t capacity;
-    uint16_t overflows_left; /* until it gets smaller (supply.c) */
+    uint16_t overflows_left; /* until it gets smaller (supply/room.c) */
     uint16_t unused[2];
 };
 

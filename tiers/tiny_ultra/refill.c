@@ -2,7 +2,7 @@
 /*
  * refill.c (tiny_ultra): array bins, filled by half a bin at a time from the free bits.
  */
-#include "src/contract/supply.h"
+#include "src/supply/supply.h"
 
 /* Half the array, so that a free right after a refill finds room. */
 #define ULTRA_BATCH_MAX (HAK_BIN_SLOTS / 2)

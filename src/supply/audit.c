@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * supply_audit.c: see supply_audit.h. Part of builds with guards, and of the tests.
+ * audit.c: see audit.h. Part of builds with guards, and of the tests.
  */
-#include "src/contract/supply_audit.h"
+#include "src/supply/audit.h"
 
 #include "src/meta/conserve.h"
+#include "src/supply/link.h"
 
 static void conserve_room(const struct hak_tcache *tc, const char *file, int line) {
     uint64_t bytes = 0;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * supply_audit.h: the recount of a thread's bins around fills and flushes, with guards=audit.
+ * audit.h: the recount of a thread's bins around fills and flushes, with guards=audit.
  *
- * Called by the steps of supply.c and by bind.c; owner thread. A link that the program has
- * overwritten ends the walk: that is reported where it is found by pop_proved.
+ * Called by the steps of this folder; owner thread. A link that the program has
+ * overwritten ends the walk: that is reported where it is found by hak_supply_pop.
  */
-#ifndef HAK_CONTRACT_SUPPLY_AUDIT_H
-#define HAK_CONTRACT_SUPPLY_AUDIT_H
+#ifndef HAK_SUPPLY_AUDIT_H
+#define HAK_SUPPLY_AUDIT_H
 
-#include "src/contract/supply.h"
+#include "src/contract/tcache.h"
 
 /* A bin's blocks are in use in their slabs, and as many as it counts; the room of all bins is what
  * was summed up. Each HAK_AUDIT_PATHS calls also a slab of the heap, chosen at random. */

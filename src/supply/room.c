@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * room.c: see room.h.
+ */
+#include "src/supply/room.h"
+
+#include "src/base/tunables.h"
+#include "src/supply/audit.h"
+#include "src/supply/link.h"
+#include "src/supply/slabs.h"
+
+_Atomic uint32_t hak_supply_threads;
+
+/* A thread's share of so much, within bounds. Relaxed: it need not be exact. */
+static uint32_t share_of(uint32_t bytes, uint32_t least, uint32_t most) {
+    uint32_t threads = atomic_load_explicit(&hak_supply_threads, memory_order_relaxed);
+    uint32_t share = bytes / (threads > 0 ? threads : 1);
+    hak_assert(least <= most);
+    return share < least ? least : share < most ? share : most;
+}
+
+/* What the budget may grow to. */
+static uint32_t budget_max(void) {
+    return share_of(HAK_BUDGETS_BYTES, HAK_BUDGET_FIRST_BYTES, HAK_BUDGET_MAX_BYTES);
+}
+
+/* As many as the bin holds, and a few: it has seen as many frees as it could serve. */
+static uint16_t overflows_before_shrink(unsigned capacity) {
+    return (uint16_t)(capacity + HAK_BIN_SHRINK_AFTER);
+}
+
+void hak_supply_set_room(struct hak_tcache *tc, hak_class_t cls, unsigned capacity) {
+    struct hak_bin *bin = &tc->bins[cls];
+    hak_assert(capacity <= HAK_BIN_BLOCKS_MAX);
+    hak_assert(capacity >= hak_bin_count(bin));
+    if (!hak_bin_has_memory(bin)) hak_bin_give_memory(bin, tc->bin_memory, tc->bins_given++);
+    hak_bin_set_capacity(bin, capacity);
+}
+
+/* The bin's capacity, and with it the sum of what all bins may hold. */
+static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capacity) {
+    struct hak_bin *bin = &tc->bins[cls];
+    hak_assert(cls >= 1 && cls < HAK_SLAB_CLASSES);
+    hak_assert(tc->bin_bytes >= bin->capacity * hak_sizeclass_stride(cls));
+    if (!hak_fault(HAK_FAULT_SUPPLY_ROOM)) {
+        tc->bin_bytes += (capacity - bin->capacity) * hak_sizeclass_stride(cls);
+    }
+    hak_supply_set_room(tc, cls, capacity);
+    bin->overflows_left = overflows_before_shrink(capacity);
+    hak_audit_bin(tc, cls);
+}
+
+/* Whether the bins may hold so much more. Where a bin was too small, the budget grows by it. */
+static bool may_widen(struct hak_tcache *tc, uint32_t more_bytes, bool was_full) {
+    if (tc->keeps_capacities) return false;
+    uint32_t bytes = tc->bin_bytes + more_bytes;
+    if (bytes > tc->bin_budget && was_full && bytes <= budget_max()) tc->bin_budget = bytes;
+    return bytes <= tc->bin_budget;
+}
+
+#define SEEN_USED    UINT16_MAX       /* filled since */
+#define SEEN_EMPTIED (UINT16_MAX - 1) /* by the last scan */
+_Static_assert(HAK_BIN_BLOCKS_MAX < UINT8_MAX - 1, "what a scan sees is neither of these");
+
+/* Not the same as before when the thread has used the bin in between, as a rule; widen() sees to
+ * fills. */
+static uint16_t state_of(const struct hak_bin *bin) {
+    return (uint16_t)((unsigned)bin->overflows_left << 8 | hak_bin_count(bin));
+}
+
+static void scan_class(struct hak_tcache *tc, hak_class_t cls) {
+    struct hak_bin *bin = &tc->bins[cls];
+    struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+    uint16_t seen = state_of(bin);
+    bool is_cold = slabs->seen == seen;
+    if (slabs->seen != seen) slabs->seen = seen;
+    if (!is_cold) return;
+    bool had_room = bin->capacity > 0;
+    if (had_room) {
+        hak_supply_flush(tc, cls, 0);
+        set_capacity(tc, cls, 0);
+    }
+    size_t spare_bytes = tc->heap.spare_bytes;
+    if (spare_bytes > 0) hak_heap_empty_spare(&tc->heap, cls);
+    if (!had_room && tc->heap.spare_bytes == spare_bytes) return;
+    slabs->seen = SEEN_EMPTIED;
+    tc->scan_emptied++;
+}
+
+/* Where much of what the last scan emptied was used again before this one, they come too often. */
+static void set_scan_gap(struct hak_tcache *tc) {
+    uint32_t most = budget_max() / HAK_SCAN_GAP_PART;
+    if (tc->scan_regrets * HAK_SCAN_REGRETS > tc->scan_emptied) {
+        tc->scan_gap = tc->scan_gap < HAK_SLAB_BYTES ? (uint32_t)HAK_SLAB_BYTES : tc->scan_gap * 2;
+    } else if (tc->scan_regrets * HAK_SCAN_REGRETS * 2 < tc->scan_emptied) {
+        tc->scan_gap /= 2;
+    }
+    if (tc->scan_gap > most) tc->scan_gap = most;
+    tc->scan_regrets = 0;
+    tc->scan_emptied = 0;
+}
+
+void hak_supply_scan(struct hak_tcache *tc) {
+    tc->got_bytes = 0;
+    set_scan_gap(tc);
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++)
+        scan_class(tc, cls);
+    uint32_t most = budget_max();
+    uint32_t budget = tc->bin_bytes < most ? tc->bin_bytes : most;
+    tc->bin_budget = budget > HAK_BUDGET_FIRST_BYTES ? budget : HAK_BUDGET_FIRST_BYTES;
+    hak_assert(tc->bin_budget <= HAK_BUDGET_MAX_BYTES);
+    if (tc->heap.emptied != NULL) hak_supply_release_emptied(&tc->heap);
+}
+
+/* As much was acquired since the last scan as one part of what the thread has, and as the gap. */
+void hak_supply_scan_if_due(struct hak_tcache *tc, hak_class_t cls) {
+    struct hak_heap *heap = &tc->heap;
+    uint64_t slab_bytes = hak_heap_sums(heap).slab_bytes;
+    tc->got_bytes += hak_slab_span_bytes(cls);
+    if (tc->got_bytes < slab_bytes >> HAK_SCAN_SHIFT || tc->got_bytes < tc->scan_gap) return;
+    uint32_t few = share_of(HAK_SCAN_BYTES, HAK_SCAN_BYTES_MIN, HAK_SCAN_BYTES);
+    if (tc->bin_bytes + heap->spare_bytes < few) return;
+    hak_supply_scan(tc);
+}
+
+/* As many places at once as overflows bring the next ones, so that a place is lost an overflow.
+ * With no capacity left, `overflows_left` wraps and means nothing until the next fill. */
+static void shrink(struct hak_tcache *tc, hak_class_t cls) {
+    struct hak_bin *bin = &tc->bins[cls];
+    unsigned less = bin->capacity < HAK_BIN_SHRINK_BY ? bin->capacity : HAK_BIN_SHRINK_BY;
+    if (less == 0) return;
+    unsigned keep = hak_bin_count(bin) > less ? hak_bin_count(bin) - less : 0;
+    void *top;
+    hak_heap_enter(&tc->heap);
+    while ((top = hak_supply_pop(tc, cls, keep)) != NULL)
+        hak_supply_put(tc, top);
+    set_capacity(tc, cls, bin->capacity - less);
+    bin->overflows_left = (uint16_t)less;
+    hak_heap_leave(&tc->heap);
+}
+
+static HAK_NOINLINE void shrink_and_put(struct hak_tcache *tc, hak_class_t cls,
+                                        struct hak_block *block) {
+    shrink(tc, cls);
+    hak_supply_put(tc, block);
+}
+
+/* Long runs of frees come here for each block: what is rare in them is apart. */
+void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
+    if (hak_unlikely(--tc->bins[cls].overflows_left == 0)) {
+        shrink_and_put(tc, cls, block);
+    } else {
+        hak_supply_put(tc, block);
+    }
+}
+
+void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+    struct hak_bin *bin = &tc->bins[cls];
+    unsigned capacity = bin->capacity;
+    hak_assert(hak_bin_count(bin) == 0);
+    hak_assert(want >= 1 && want <= slabs->capacity_max);
+    bool was_full = bin->overflows_left != overflows_before_shrink(capacity);
+    bin->overflows_left = overflows_before_shrink(capacity);
+    if (slabs->seen == SEEN_EMPTIED) tc->scan_regrets++;
+    slabs->seen = SEEN_USED;
+    if (hak_likely(capacity >= slabs->capacity_first && capacity >= want && !was_full)) return;
+    bool is_small = capacity >= slabs->capacity_first && was_full;
+    unsigned most = is_small ? slabs->capacity_max : slabs->capacity_first;
+    unsigned wider = 2 * (capacity > want ? capacity : want);
+    if (wider > most) wider = most;
+    if (wider < want) wider = want;
+    if (wider <= capacity) return;
+    if (!may_widen(tc, (wider - capacity) * hak_sizeclass_stride(cls), was_full)) wider = want;
+    if (wider > capacity) set_capacity(tc, cls, wider);
+    hak_assert(bin->capacity >= want);
+    hak_assert(bin->capacity <= slabs->capacity_max);
+}
+
+/* Blocks that a bin of so many bytes holds. */
+static unsigned bin_capacity(hak_class_t cls, uint32_t bytes) {
+    uint32_t stride = hak_sizeclass_stride(cls);
+    if (stride == 0 || cls >= HAK_SLAB_CLASSES) return 0;
+    uint32_t fit = bytes / stride;
+    return fit < 1 ? 1 : fit < HAK_BIN_BLOCKS_MAX ? fit : HAK_BIN_BLOCKS_MAX;
+}
+
+/* Constants, which a cache keeps from thread to thread. */
+static void init_capacities(struct hak_tcache *tc) {
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
+        struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+        slabs->capacity_first = (uint16_t)bin_capacity(cls, HAK_BIN_FIRST_BYTES);
+        slabs->capacity_max = (uint16_t)bin_capacity(cls, HAK_BIN_MAX_BYTES);
+    }
+}
+
+void hak_supply_init_bins(struct hak_tcache *tc) {
+    if (tc->heap.classes[1].capacity_max == 0) init_capacities(tc);
+    tc->bin_bytes = 0;
+    tc->bin_budget = HAK_BUDGET_FIRST_BYTES;
+    tc->bins_given = 0;
+    tc->span_bin_bytes = 0;
+    for (size_t cls = 0; cls < HAK_BINS; cls++) {
+        hak_bin_init(&tc->bins[cls]);
+        tc->bins[cls].overflows_left = overflows_before_shrink(0);
+    }
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++)
+        tc->heap.classes[cls].seen = state_of(&tc->bins[cls]);
+}
