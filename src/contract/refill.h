@@ -3,7 +3,8 @@
  * refill.h: contract of the slot "refill": how an empty bin is filled and a full one relieved.
  *
  * Never on the fast path: that is bin.h of the module's folder. A module exports one table,
- * hak_refill_<name>. The mid tier keeps the same contract for the classes above tiny.
+ * hak_refill_<name>, with a name, a fill, and whatever else it does differently: an entry that is
+ * NULL is the default. The mid tier keeps the same contract for the classes above tiny.
  */
 #ifndef HAK_CONTRACT_REFILL_H
 #define HAK_CONTRACT_REFILL_H
@@ -11,42 +12,38 @@
 #include "include/hakmem.h"
 #include "src/contract/tcache.h"
 
-struct hak_block; /* a free block: its contents are nobody's business but the bin's */
+struct hak_block; /* a free block: its contents are opaque to all but the bin */
 
+/* 0 or -errno; once, before other threads. Default: 0. */
 typedef int hak_refill_init_fn(void);
 
-/* The owner thread's bins get their capacities. */
-typedef void hak_refill_thread_init_fn(struct hak_tcache *tc);
-
-/* Owner thread, bin empty, 1 <= want <= the bin's capacity_max. Adds n blocks, 1 <= n <= min(want,
- * batch_max), each of the class's stride and aligned, and returns n; 0 when memory is out. */
+/* Owner thread, bin empty, 1 <= want <= batch_max and the bin's capacity_max. Adds n blocks,
+ * 1 <= n <= want, each of the class's stride and aligned, and returns n; 0 when memory is out. */
 typedef unsigned hak_refill_fill_fn(struct hak_tcache *tc, hak_class_t cls, unsigned want);
 
 /* Owner thread, bin full. Takes this one block, in constant time, without a system call. What
  * turns out to be no live block is left in heap.misused. Unlike the others it is called outside of
- * a step (meta/heap.h): what does more than to put the block back enters one. */
+ * a step (meta/heap.h): what does more than to put the block back enters one. Default:
+ * hak_supply_overflow. */
 typedef void hak_refill_overflow_fn(struct hak_tcache *tc, hak_class_t cls,
                                     struct hak_block *block);
 
-/* Afterwards at most `keep` blocks are in the bin. */
+/* Afterwards at most `keep` blocks are in the bin. Default: hak_supply_flush. */
 typedef void hak_refill_flush_fn(struct hak_tcache *tc, hak_class_t cls, unsigned keep);
 
-/* The bins are empty; the slabs are still the thread's, and are orphaned next. The cache may serve
- * another thread later. NULL: nothing to do. */
-typedef void hak_refill_thread_exit_fn(struct hak_tcache *tc);
-
+/* Adds the module's counters. Default: none. */
 typedef void hak_refill_stats_fn(struct hak_stats *out);
+
+/* Walks every invariant; true when all hold. Default: true. */
 typedef bool hak_refill_check_fn(hak_report_fn report, void *arg);
 
 struct hak_refill_ops {
     const char *name;
-    uint32_t batch_max; /* most blocks one fill may add */
+    uint32_t batch_max; /* most blocks one fill adds; 0: HAK_REFILL_BLOCKS_MAX */
     hak_refill_init_fn *init;
-    hak_refill_thread_init_fn *thread_init;
     hak_refill_fill_fn *fill;
     hak_refill_overflow_fn *overflow;
     hak_refill_flush_fn *flush;
-    hak_refill_thread_exit_fn *thread_exit;
     hak_refill_stats_fn *stats;
     hak_refill_check_fn *check;
 };

@@ -27,8 +27,6 @@ hak_refill_overflow_fn hak_bins_overflow;
 hak_refill_flush_fn hak_bins_flush;
 
 hak_refill_init_fn hak_refill_init;
-hak_refill_thread_init_fn hak_refill_thread_init;
-hak_refill_thread_exit_fn hak_refill_thread_exit;
 hak_refill_stats_fn hak_refill_stats;
 hak_refill_check_fn hak_refill_check;
 
@@ -46,14 +44,13 @@ hak_tier_resize_fn hak_large_resize;
 hak_tier_find_fn hak_large_find;
 hak_tier_free_at_fn hak_large_free_at;
 hak_tier_find_around_fn hak_large_find_around;
-hak_tier_thread_exit_fn hak_large_thread_exit;
 hak_tier_purge_fn hak_large_purge;
 hak_tier_stats_fn hak_large_stats;
 hak_tier_check_fn hak_large_check;
 hak_tier_after_fork_fn hak_large_after_fork;
 
-/* Checks once that the chosen modules fit together: ranges rise, batches fit the bins; 0 or
- * -EINVAL. */
+/* Checks once that the chosen modules have what has no default, and fit together: ranges rise,
+ * batches fit the bins; 0 or -EINVAL. */
 int hak_bind_check(void);
 
 /* One line: version, revision, modules. */

@@ -6,7 +6,8 @@
  * order: front < tier < span source < meta; a tier holds no lock while it calls another slot. What
  * allocates, frees, resizes or purges is called within a step (hak_heap_enter): the child of a fork
  * knows by it whether after_fork has anything to make anew. A module exports one table,
- * hak_<slot>_<name>; a null module has size_max 0 and is never asked.
+ * hak_<slot>_<name>. An entry that is NULL is the default, where one is named; a null module has
+ * size_max 0, is never asked for a block, and has no entries at all.
  *
  * A block of the slot "l25" is a whole span. The front may keep one in a thread's bin after it was
  * freed, which is no business of the tier: for it the block is live. The tag of the span's first
@@ -22,6 +23,7 @@
  * that tell call sites apart. */
 extern HAK_TLS const void *hak_call_site;
 
+/* 0 or -errno; once, before other threads. Default: 0. */
 typedef int hak_tier_init_fn(void);
 
 /* Any thread. At least `size` bytes, aligned; *zeroed tells whether they read as zeros. NULL when
@@ -31,32 +33,36 @@ typedef void *hak_tier_alloc_fn(size_t size, size_t align, bool *zeroed);
 /* `span` is the block's, already proved, with this tier as its owner. False, with nothing done,
  * when the block has been freed before. */
 typedef bool hak_tier_free_fn(void *block, struct hak_span *span);
+
+/* Constant while the block lives. Default: the bytes of its span. */
 typedef size_t hak_tier_usable_size_fn(const void *block, const struct hak_span *span);
 
 /* Resizes within the tier: returns the block, perhaps at another address, with its contents; NULL
- * with nothing changed when the tier cannot do it better than allocate, copy and free. */
+ * with nothing changed when the tier cannot do it better than allocate, copy and free. Default:
+ * NULL. */
 typedef void *hak_tier_resize_fn(void *block, size_t new_size, struct hak_span *span);
 
 /* The span of a block that the tag map does not know; NULL when it is none of this tier's. Never
- * reads the block's memory. */
+ * reads the block's memory. Default: NULL, for tiers whose blocks are all in the tag map. */
 typedef struct hak_span *hak_tier_find_fn(const void *block);
 
 /* Frees the block that begins at an address which the tag map does not know; false, with nothing
- * done, when there is no such live block. One look for what find and free need two for. NULL in a
- * tier whose blocks are all in the tag map: it is never called. */
+ * done, when there is no such live block. One look for what find and free need two for. Default:
+ * false, for tiers whose blocks are all in the tag map. */
 typedef bool hak_tier_free_at_fn(void *block);
 
 /* The span that an address lies in, be its block live or kept for reuse; NULL when it is none of
- * this tier's. For reports only: it may walk all spans. */
+ * this tier's. For reports only: it may walk all spans. Default: the tag map's. */
 typedef struct hak_span *hak_tier_find_around_fn(const void *address);
 
-/* As a refill module's; NULL: nothing to do. */
-typedef void hak_tier_thread_exit_fn(struct hak_tcache *tc);
 /* As the span source's. Spans may go to the span source, whose own purge comes after. */
 typedef size_t hak_tier_purge_fn(enum hak_purge how, size_t bytes_max);
+
+/* Adds its part to *out. Default: nothing. */
 typedef void hak_tier_stats_fn(struct hak_stats *out);
-typedef bool hak_tier_check_fn(hak_report_fn report, void *arg);
+
 /* As the span source's. */
+typedef bool hak_tier_check_fn(hak_report_fn report, void *arg);
 typedef void hak_tier_after_fork_fn(bool in_disorder);
 
 struct hak_tier_ops {
@@ -71,14 +77,13 @@ struct hak_tier_ops {
     hak_tier_find_fn *find;
     hak_tier_free_at_fn *free_at;
     hak_tier_find_around_fn *find_around;
-    hak_tier_thread_exit_fn *thread_exit;
     hak_tier_purge_fn *purge;
     hak_tier_stats_fn *stats;
     hak_tier_check_fn *check;
     hak_tier_after_fork_fn *after_fork;
 };
 
-/* The mid slot fills bins, as a refill module does, and has no blocks outside bins. */
+/* The mid slot fills bins, as a refill module does. */
 struct hak_mid_ops {
     const char *name;
     size_t size_max; /* serves (HAK_TINY_MAX, size_max] through bins; 0: an empty slot */

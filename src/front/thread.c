@@ -124,7 +124,7 @@ static struct hak_tcache *acquire(void) {
         tc = create();
         if (tc == NULL) return NULL;
     }
-    hak_refill_thread_init(tc);
+    hak_supply_init_bins(tc);
     use(tc);
     return tc;
 }
@@ -160,8 +160,6 @@ static void retire(struct hak_tcache *tc) {
     hak_alert_unlist(tc);
     hak_thread_flush(tc);
     hak_misuse_check(tc);
-    hak_refill_thread_exit(tc);
-    hak_large_thread_exit(tc);
     hak_heap_orphan_all(&tc->heap);
     hak_misuse_check(tc);
     hak_supply_release_emptied(&tc->heap);

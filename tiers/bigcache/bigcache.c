@@ -563,11 +563,6 @@ static bool bigcache_free_at(void *block) {
     return false;
 }
 
-static size_t bigcache_usable_size(const void *block, const struct hak_span *span) {
-    (void)block;
-    return span->bytes;
-}
-
 /* A block that grows again and again gets room ahead, in address space only: an eighth. */
 static size_t with_headroom(const struct big_span *block, size_t bytes) {
     if (!block->is_growing) return bytes;
@@ -768,7 +763,6 @@ const struct hak_tier_ops hak_big_bigcache = {
     .init = bigcache_init,
     .alloc = bigcache_alloc,
     .free = bigcache_free,
-    .usable_size = bigcache_usable_size,
     .resize = bigcache_resize,
     .find = bigcache_find,
     .free_at = bigcache_free_at,

@@ -25,10 +25,6 @@ static bool leave(struct hak_span *span) {
     return was_there;
 }
 
-static int direct_init(void) {
-    return 0;
-}
-
 static void *direct_alloc(size_t size, size_t align, bool *zeroed) {
     size_t page = hak_os_page_bytes();
     size_t bytes = hak_round_up(size, page);
@@ -73,11 +69,6 @@ static bool direct_free_at(void *block) {
     return span != NULL;
 }
 
-static size_t direct_usable_size(const void *block, const struct hak_span *span) {
-    (void)block;
-    return span->bytes;
-}
-
 static void *direct_resize(void *block, size_t new_size, struct hak_span *span) {
     size_t bytes = hak_round_up(new_size, hak_os_page_bytes());
     if (bytes < new_size || bytes > PTRDIFF_MAX) return NULL;
@@ -104,12 +95,6 @@ static struct hak_span *direct_find_around(const void *address) {
     struct hak_span *span = hak_big_table_find_around(address);
     hak_lock_give(&direct.lock);
     return span;
-}
-
-static size_t direct_purge(enum hak_purge how, size_t bytes_max) {
-    (void)how;
-    (void)bytes_max;
-    return 0;
 }
 
 static void direct_stats(struct hak_stats *out) {
@@ -140,15 +125,12 @@ const struct hak_tier_ops hak_big_direct = {
     .name = "direct",
     .owner = HAK_OWNER_BIG,
     .size_max = PTRDIFF_MAX,
-    .init = direct_init,
     .alloc = direct_alloc,
     .free = direct_free,
-    .usable_size = direct_usable_size,
     .resize = direct_resize,
     .find = direct_find,
     .free_at = direct_free_at,
     .find_around = direct_find_around,
-    .purge = direct_purge,
     .stats = direct_stats,
     .check = direct_check,
     .after_fork = direct_after_fork,

@@ -8,10 +8,6 @@
 
 static struct { _Atomic size_t live_bytes; } direct;
 
-static int direct_init(void) {
-    return 0;
-}
-
 static struct hak_span *direct_acquire(size_t bytes, size_t align, enum hak_owner owner) {
     hak_assert(bytes > 0);
     hak_assert(hak_is_pow2(align));
@@ -46,16 +42,6 @@ static void direct_release(struct hak_span *span) {
     hak_span_header_free(span);
     hak_tagmap_unmap_window(base, bytes);
     atomic_fetch_sub_explicit(&direct.live_bytes, bytes, memory_order_relaxed);
-}
-
-static bool direct_resize(struct hak_span *span, size_t bytes) {
-    return hak_round_up(bytes, HAK_SLAB_BYTES) == span->bytes;
-}
-
-static size_t direct_purge(enum hak_purge how, size_t bytes_max) {
-    (void)how;
-    (void)bytes_max;
-    return 0;
 }
 
 static void direct_stats(struct hak_stats *out) {
@@ -101,11 +87,8 @@ static void direct_after_fork(bool in_disorder) {
 
 const struct hak_span_ops hak_spans_direct = {
     .name = "direct",
-    .init = direct_init,
     .acquire = direct_acquire,
     .release = direct_release,
-    .resize = direct_resize,
-    .purge = direct_purge,
     .stats = direct_stats,
     .check = direct_check,
     .after_fork = direct_after_fork,

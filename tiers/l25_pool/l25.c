@@ -194,11 +194,6 @@ static bool l25_free(void *block, struct hak_span *span) {
     return true;
 }
 
-static size_t l25_usable_size(const void *block, const struct hak_span *span) {
-    (void)block;
-    return span->bytes;
-}
-
 /* Where the span lies: over the free slabs behind it, or giving its last ones back. */
 static void *l25_resize(void *block, size_t new_size, struct hak_span *span) {
     size_t bytes = slabs_of(new_size) << HAK_SLAB_SHIFT;
@@ -213,17 +208,6 @@ static void *l25_resize(void *block, size_t new_size, struct hak_span *span) {
     shard->live_bytes += (int64_t)bytes - (int64_t)old_bytes;
     hak_lock_give(&shard->lock);
     return block;
-}
-
-/* The tag map knows these blocks. */
-static struct hak_span *l25_find(const void *block) {
-    (void)block;
-    return NULL;
-}
-
-static struct hak_span *l25_find_around(const void *address) {
-    struct hak_span *span = hak_tagmap_span(address);
-    return span != NULL && span->owner == HAK_OWNER_L25 ? span : NULL;
 }
 
 /* Takes one span that is due out of a shard, the oldest of a list; NULL when there is none. */
@@ -369,10 +353,7 @@ const struct hak_tier_ops hak_l25_l25 = {
     .init = l25_init,
     .alloc = l25_alloc,
     .free = l25_free,
-    .usable_size = l25_usable_size,
     .resize = l25_resize,
-    .find = l25_find,
-    .find_around = l25_find_around,
     .purge = l25_purge,
     .stats = l25_stats,
     .check = l25_check,

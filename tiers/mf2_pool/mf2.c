@@ -10,24 +10,11 @@
 #include "src/supply/supply.h"
 
 static unsigned mf2_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
-    hak_assert(cls > HAK_TINY_CLASSES && cls < HAK_SLAB_CLASSES);
-    hak_assert(want >= 1);
     return hak_supply_fill_reusing(tc, cls, want, true);
-}
-
-static void mf2_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
-    hak_assert(block != NULL);
-    hak_supply_overflow(tc, cls, block);
-}
-
-static void mf2_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
-    hak_supply_flush(tc, cls, keep);
 }
 
 const struct hak_mid_ops hak_mid_mf2 = {
     .name = "mf2",
     .size_max = HAK_MID_MAX,
     .fill = mf2_fill,
-    .overflow = mf2_overflow,
-    .flush = mf2_flush,
 };

@@ -29,10 +29,6 @@ static int p0_init(void) {
     return 0;
 }
 
-static void p0_thread_init(struct hak_tcache *tc) {
-    hak_supply_init_bins(tc);
-}
-
 /* Active blocks of a class, counted from the bits. */
 static uint64_t recount_active(const struct hak_heap *heap, hak_class_t cls) {
     uint64_t active = 0;
@@ -63,20 +59,9 @@ static HAK_COLD unsigned fill_logged(struct hak_tcache *tc, hak_class_t cls, uns
 }
 
 static unsigned p0_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
-    hak_assert(cls >= 1 && cls <= HAK_TINY_CLASSES);
-    hak_assert(want >= 1 && want <= HAK_REFILL_BLOCKS_MAX);
     if (hak_unlikely(p0.is_off)) return hak_supply_fill_carving(tc, cls, want);
     if (hak_unlikely(p0.log)) return fill_logged(tc, cls, want);
     return hak_supply_fill_reusing(tc, cls, want, !p0.no_drain);
-}
-
-static void p0_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block *block) {
-    hak_assert(block != NULL);
-    hak_supply_overflow(tc, cls, block);
-}
-
-static void p0_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
-    hak_supply_flush(tc, cls, keep);
 }
 
 static void p0_stats(struct hak_stats *out) {
@@ -93,12 +78,8 @@ static bool p0_check(hak_report_fn report, void *arg) {
 
 const struct hak_refill_ops hak_refill_p0 = {
     .name = "p0",
-    .batch_max = HAK_REFILL_BLOCKS_MAX,
     .init = p0_init,
-    .thread_init = p0_thread_init,
     .fill = p0_fill,
-    .overflow = p0_overflow,
-    .flush = p0_flush,
     .stats = p0_stats,
     .check = p0_check,
 };
