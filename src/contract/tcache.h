@@ -17,7 +17,7 @@ _Static_assert(sizeof(struct hak_bin) == HAK_BIN_BYTES, "a tag holds the byte of
 struct hak_tcache {
     struct hak_bin bins[HAK_BINS]; /* first: a tag is an offset from here */
     uint32_t tag;                  /* of the heap; HEAP_ID_NONE's without one */
-    bool is_live;                  /* a thread's own; 0 for the three shared empty ones */
+    bool is_live;                  /* a thread's own; false: the empty one */
     uintptr_t
         slots; /* copies of hak_tagmap, on a line that is hot anyway; slots as of the last fill */
     struct hak_tag_entry *entries;

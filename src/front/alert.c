@@ -20,8 +20,8 @@
  * and does A2; a visit of the owner clears it before the drain, and T3 looks at it as well. A
  * sender that finds it set leaves it at that: the owner clears it, and drains, after that look.
  *
- * Nobody but its thread writes another value than &hak_thread_watched, and that only in the place
- * of the thread's own cache: what an ending thread has set stays.
+ * Nobody but its thread writes another value than &hak_thread_empty, and that only in the place of
+ * the thread's own cache: what an ending thread has set stays.
  *
  * The word is part of the thread's stack. It is listed and unlisted under the lock that A2 holds,
  * and unlisted by the thread's destructor, so A2 never writes to memory of a thread that is gone.
@@ -75,7 +75,7 @@ uint64_t hak_alert_begun_ms(void) {
 static void turn_one(struct hak_tcache *tc) {
     struct hak_tcache *own = tc;
     if (tc->tls == NULL || atomic_load(tc->tls) != own) return;
-    (void)atomic_compare_exchange_strong(tc->tls, &own, &hak_thread_watched);
+    (void)atomic_compare_exchange_strong(tc->tls, &own, &hak_thread_empty);
 }
 
 /* Up to `most` threads of the round. */

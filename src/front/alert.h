@@ -4,7 +4,7 @@
  *
  * A thread whose bins serve all its calls never looks at the clock, and the one that freed much may
  * sleep, or end. So whoever frees more than the policy keeps alerts the others: it turns their
- * words `hak_tls` to the watched cache, and the next call of each takes a slow path, where it
+ * words `hak_tls` to the empty cache, and the next call of each takes a slow path, where it
  * answers (front/purge.c): it is watched from then on, or turns its word back.
  */
 #ifndef HAK_FRONT_ALERT_H

@@ -23,24 +23,16 @@
 #define EMPTY_BINS_16 EMPTY_BINS_4, EMPTY_BINS_4, EMPTY_BINS_4, EMPTY_BINS_4
 #define EMPTY_BINS_64 EMPTY_BINS_16, EMPTY_BINS_16, EMPTY_BINS_16, EMPTY_BINS_16
 #define EMPTY_BINS    EMPTY_BINS_64, EMPTY_BINS_64, EMPTY_BINS_64, EMPTY_BINS_64
-_Static_assert(HAK_BINS == 256, "every bin of the shared empty caches is written out");
+_Static_assert(HAK_BINS == 256, "every bin of the empty cache is written out");
 
-static struct hak_tcache not_started = {
-    .bins = {EMPTY_BINS},
-    .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
-};
-static struct hak_tcache ended = {
+struct hak_tcache hak_thread_empty = {
     .bins = {EMPTY_BINS},
     .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
 };
 
-struct hak_tcache hak_thread_watched = {
-    .bins = {EMPTY_BINS},
-    .tag = HAK_HEAP_ID_NONE << HAK_TAG_SHIFT,
-};
-
-HAK_TLS _Atomic(struct hak_tcache *) hak_tls = &not_started;
+HAK_TLS _Atomic(struct hak_tcache *) hak_tls = &hak_thread_empty;
 HAK_TLS struct hak_tcache *hak_tls_own;
+static HAK_TLS bool has_ended;
 
 static struct {
     struct hak_lock lock;
@@ -180,7 +172,8 @@ static void set_tls(struct hak_tcache *tc) {
 
 static void at_thread_exit(void *arg) {
     struct hak_tcache *tc = arg;
-    set_tls(&ended);
+    set_tls(&hak_thread_empty);
+    has_ended = true;
     hak_tls_own = NULL;
     retire(tc);
 }
@@ -194,12 +187,12 @@ static void make_key(void) {
 struct hak_tcache *hak_thread_cache(void) {
     struct hak_tcache *tc = hak_tls_own;
     if (hak_likely(tc != NULL)) return tc;
-    if (hak_thread_tls() == &ended || !hak_init()) return NULL;
+    if (has_ended || !hak_init()) return NULL;
     tc = acquire();
     if (tc == NULL) return NULL;
-    tc->is_watching = false;
     hak_tls_own = tc;
     set_tls(tc);
+    tc->is_watching = false;
     tc->visits_left = 1;
     make_key();
     /* Only a thread whose end is learned may be alerted: its word is gone then. */
@@ -211,7 +204,7 @@ struct hak_tcache *hak_thread_cache(void) {
 void hak_thread_watch(struct hak_tcache *tc) {
     if (hak_tls_own != tc) return;
     tc->is_watching = true;
-    set_tls(&hak_thread_watched);
+    set_tls(&hak_thread_empty);
 }
 
 void hak_thread_unwatch(void) {

@@ -2,16 +2,16 @@
 /*
  * thread.h: a thread's cache from its first call to its last, and before and after.
  *
- * hak_tls is never NULL: a thread that has not started points at a shared empty cache, whose bins
- * are empty and whose tag matches nothing, so that no fast path asks "initialised?". A thread whose
- * destructor has run points at a second one; its calls still work, uncached.
+ * hak_tls is never NULL: a thread that has not started, or has ended, points at the empty cache,
+ * whose bins are empty and whose tag matches nothing, so that no fast path asks "initialised?". The
+ * calls of an ended thread still work, uncached.
  */
 #ifndef HAK_FRONT_THREAD_H
 #define HAK_FRONT_THREAD_H
 
 #include "src/contract/tcache.h"
 
-/* Atomic, since another thread may turn it to &hak_thread_watched (alert.h); relaxed, since both
+/* Atomic, since another thread may turn it to &hak_thread_empty (alert.h); relaxed, since both
  * values may be used at any time: what they point at is the thread's own, or constant. */
 extern HAK_TLS _Atomic(struct hak_tcache *) hak_tls;
 
@@ -22,22 +22,23 @@ HAK_INLINE struct hak_tcache *hak_thread_tls(void) {
 /* The thread's own live cache, from its first call to its end; NULL before and after. */
 extern HAK_TLS struct hak_tcache *hak_tls_own;
 
-/* While there is free memory to give back, more than the policy keeps, a thread may be watched:
- * hak_tls points at this third empty cache, so that each of its calls takes a slow path, which
- * serves it from its own cache and looks at the clock (front/purge.h). */
-extern struct hak_tcache hak_thread_watched;
+/* All threads share it. While there is free memory to give back, more than the policy keeps, a
+ * thread with a cache of its own may be watched: hak_tls points here nevertheless, so that each of
+ * its calls takes a slow path, which serves it from its own and looks at the clock (front/purge.h).
+ */
+extern struct hak_tcache hak_thread_empty;
 
 /* This thread's live cache, started if need be; NULL when the thread has ended or memory is out. */
 struct hak_tcache *hak_thread_cache(void);
 
 HAK_INLINE bool hak_thread_is_watched(void) {
-    return hak_thread_tls() == &hak_thread_watched;
+    return hak_thread_tls() == &hak_thread_empty && hak_tls_own != NULL;
 }
 
 void hak_thread_watch(struct hak_tcache *tc);
 void hak_thread_unwatch(void);
 
-/* As hak_thread_cache, but starts nothing: an empty cache where there is none. */
+/* As hak_thread_cache, but starts nothing: the empty cache where there is none. */
 HAK_INLINE struct hak_tcache *hak_thread_current(void) {
     return hak_likely(hak_tls_own != NULL) ? hak_tls_own : hak_thread_tls();
 }
@@ -66,7 +67,7 @@ void hak_thread_let_go(struct hak_tcache *tc);
 struct hak_tcache *hak_thread_first(void);
 
 /* A step in the middle of which a fork by another thread may come (meta/heap.h) begins and ends;
- * `tc` may be a shared empty cache. */
+ * `tc` may be the empty cache. */
 extern _Atomic uint32_t hak_thread_uncached_steps;
 HAK_INLINE void hak_thread_enter(struct hak_tcache *tc) {
     if (hak_likely(tc->is_live)) {

@@ -42,8 +42,7 @@ void hak_conserve_slab(const struct hak_slab *slab, const struct hak_heap *heap,
     require(place, atomic_load(&slab->owner) == heap, "audit: a slab's owner lists it");
     require(place, hak_tagmap_span(slab->span.base) == &slab->span,
             "audit: the tag map leads to the slab");
-    require(place,
-            hak_tagmap_tag(slab->span.base) == (heap->tag | (uint32_t)slab->cls << HAK_BIN_SHIFT),
+    require(place, hak_tagmap_tag(slab->span.base) == hak_heap_tag(heap, slab->cls),
             "audit: a slab has the tag of its heap and class");
     require(place, hak_slab_is_purged_right(slab),
             "audit: no block in use lies on a page given back");

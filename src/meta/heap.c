@@ -20,7 +20,6 @@ struct orphans {
 };
 HAK_GUARDED_STATIC(struct orphans, orphans) = {
     .lock = HAK_LOCK_INIT(HAK_RANK_ORPHANS),
-    .heap = {.id = HAK_HEAP_ID_ORPHAN, .tag = HAK_HEAP_ID_ORPHAN << HAK_TAG_SHIFT},
 };
 
 static uint64_t count_of(const _Atomic uint64_t *count) {
@@ -46,10 +45,14 @@ void hak_heap_sum_slab(struct hak_slab_sums *sums, const struct hak_slab *slab) 
     sums->free_blocks += slab->nfree;
 }
 
+uint32_t hak_heap_tag(const struct hak_heap *heap, hak_class_t cls) {
+    uint32_t tag = is_orphans(heap) ? HAK_HEAP_ID_ORPHAN << HAK_TAG_SHIFT : heap->tag;
+    return tag | (uint32_t)cls << HAK_BIN_SHIFT;
+}
+
 void hak_heap_init(struct hak_heap *heap, uint32_t id) {
     hak_assert(id >= 1 && id < HAK_HEAP_ID_ORPHAN);
     hak_assert(heap->emptied == NULL);
-    heap->id = id;
     heap->tag = id << HAK_TAG_SHIFT;
     hak_lock_init(&heap->claim, HAK_RANK_CLAIM);
 }
@@ -102,7 +105,7 @@ static void enter_slab(struct hak_heap *heap, struct hak_slab *slab) {
 static void own_slab(struct hak_heap *heap, struct hak_slab *slab) {
     if (is_orphans(heap)) hak_lock_assert_held(&orphans.lock);
     enter_slab(heap, slab);
-    hak_tagmap_set_tag(&slab->span, heap->tag | (uint32_t)slab->cls << HAK_BIN_SHIFT);
+    hak_tagmap_set_tag(&slab->span, hak_heap_tag(heap, slab->cls));
     atomic_store(&slab->owner, heap);
 }
 

@@ -63,8 +63,7 @@ struct hak_slab_sums {
 };
 
 struct hak_heap {
-    uint32_t id;  /* constant */
-    uint32_t tag; /* id << TAG_SHIFT: constant */
+    uint32_t tag; /* of its id: constant */
 
     /* Steps that its thread is in the middle of, and whether it is putting a block outside of one
      * (below): written by the owner; read by who claims the heap, and by the child of a fork, which
@@ -95,6 +94,9 @@ struct hak_heap {
 };
 
 void hak_heap_init(struct hak_heap *heap, uint32_t id);
+
+/* Of its slabs of a class, in the tag map. */
+uint32_t hak_heap_tag(const struct hak_heap *heap, hak_class_t cls);
 
 /* A span becomes a slab of this heap, ready to be carved; false when metadata is out. */
 bool hak_heap_bind(struct hak_heap *heap, struct hak_span *span, hak_class_t cls);

@@ -36,19 +36,23 @@ struct shard {
 
 static struct {
     struct shard shards[HAK_L25_SHARDS_MAX];
-    _Atomic uint32_t count;      /* shards in use: a power of two */
-    _Atomic uint32_t quiet;      /* windows without a wait since the last change of count */
-    _Atomic uint32_t count_peak; /* no shard above it was ever used */
-} l25 = {.count = 1, .count_peak = 1};
+    _Atomic uint32_t mask;  /* shards in use, a power of two, less one */
+    _Atomic uint32_t quiet; /* windows without a wait since the mask changed last */
+    _Atomic uint32_t last;  /* no shard above it was ever used */
+} l25;                      /* zeros, so that it takes no room in the file */
+
+static uint32_t shard_mask(void) {
+    return atomic_load_explicit(&l25.mask, memory_order_relaxed);
+}
 
 static uint32_t shard_count(void) {
-    return atomic_load_explicit(&l25.count, memory_order_relaxed);
+    return shard_mask() + 1;
 }
 
 static struct shard *own_shard(void) {
     uint64_t self = (uint64_t)(uintptr_t)__builtin_thread_pointer();
     uint64_t mixed = (self >> HAK_LINE_SHIFT) * HAK_HASH_MULTIPLIER;
-    return &l25.shards[mixed >> (64 - HAK_L25_SHARDS_SHIFT) & (shard_count() - 1)];
+    return &l25.shards[mixed >> (64 - HAK_L25_SHARDS_SHIFT) & shard_mask()];
 }
 
 static size_t slabs_of(size_t bytes) {
@@ -59,10 +63,11 @@ static size_t slabs_of(size_t bytes) {
 static void set_count(uint32_t from, uint32_t to) {
     if (to < 1 || to > HAK_L25_SHARDS_MAX) return;
     hak_assert((to & (to - 1)) == 0);
-    if (!atomic_compare_exchange_strong(&l25.count, &from, to)) return;
+    uint32_t mask = from - 1;
+    if (!atomic_compare_exchange_strong(&l25.mask, &mask, to - 1)) return;
     atomic_store_explicit(&l25.quiet, 0, memory_order_relaxed);
-    uint32_t peak = atomic_load_explicit(&l25.count_peak, memory_order_relaxed);
-    while (to > peak && !atomic_compare_exchange_weak(&l25.count_peak, &peak, to)) {
+    uint32_t last = atomic_load_explicit(&l25.last, memory_order_relaxed);
+    while (to - 1 > last && !atomic_compare_exchange_weak(&l25.last, &last, to - 1)) {
     }
 }
 
@@ -232,8 +237,8 @@ static struct l25_span *take_due(struct shard *shard, uint64_t now_ms, uint64_t 
 
 /* The next span that is due in any shard goes to the span source; its bytes, or 0. */
 static size_t release_due(uint64_t now_ms, uint64_t age_ms) {
-    uint32_t peak = atomic_load_explicit(&l25.count_peak, memory_order_relaxed);
-    for (uint32_t i = 0; i < peak; i++) {
+    uint32_t last = atomic_load_explicit(&l25.last, memory_order_relaxed);
+    for (uint32_t i = 0; i <= last; i++) {
         struct l25_span *due = take_due(&l25.shards[i], now_ms, age_ms);
         if (due == NULL) continue;
         size_t bytes = due->span.bytes;
