@@ -109,6 +109,11 @@ void hak_bins_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_block 
     }
 }
 
+bool hak_bins_may_hold(hak_class_t cls) {
+    if (cls <= HAK_TINY_CLASSES) return REFILL.each_block != NULL;
+    return is_of_slabs(cls) && MID.each_block != NULL;
+}
+
 void hak_bins_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
     if (!is_of_slabs(cls)) {
         hak_supply_flush_spans(tc, cls, keep);
@@ -118,6 +123,15 @@ void hak_bins_flush(struct hak_tcache *tc, hak_class_t cls, unsigned keep) {
         MID.flush(tc, cls, keep);
     } else {
         hak_supply_flush(tc, cls, keep);
+    }
+}
+
+void hak_bins_each_block(const struct hak_tcache *tc, hak_class_t cls, hak_block_fn *visit,
+                         void *arg) {
+    if (cls <= HAK_TINY_CLASSES) {
+        if (REFILL.each_block != NULL) REFILL.each_block(tc, cls, visit, arg);
+    } else if (is_of_slabs(cls)) {
+        if (MID.each_block != NULL) MID.each_block(tc, cls, visit, arg);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bin_list.h: a bin that is a list through the first word of its free blocks; the bin.h of the
- * refill modules simple and p0.
+ * bin_list.h: a bin that is a list through the first word of its free blocks; the greater part of
+ * bin.h in the refill modules simple and p0.
  *
  * `credit` is capacity - length at every instant, so one counter bounds the bin and a full bin
  * hands back one block a free, never a batch. Owner thread only.
@@ -15,8 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HAK_BIN_BLOCKS_MAX   128u /* most blocks that a bin can hold */
-#define HAK_BIN_MEMORY_BYTES 0    /* memory a cache needs beside its bins */
+#define HAK_BIN_BLOCKS_MAX 128u /* most blocks that a bin can hold */
 
 struct hak_bin {
     void *list;

@@ -5,6 +5,10 @@
  * Never on the fast path: that is bin.h of the module's folder. A module exports one table,
  * hak_refill_<name>, with a name, a fill, and whatever else it does differently: an entry that is
  * NULL is the default. The mid tier keeps the same contract for the classes above tiny.
+ *
+ * A module may hold blocks that are in no bin, as in a stack or a magazine: each_block walks them,
+ * and flush gives them back. For them bin.h declares HAK_BIN_MEMORY_BYTES a thread, which begin as
+ * zeros (tc->bin_memory); the next thread of a cache finds them as the last flushes left them.
  */
 #ifndef HAK_CONTRACT_REFILL_H
 #define HAK_CONTRACT_REFILL_H
@@ -28,8 +32,17 @@ typedef unsigned hak_refill_fill_fn(struct hak_tcache *tc, hak_class_t cls, unsi
 typedef void hak_refill_overflow_fn(struct hak_tcache *tc, hak_class_t cls,
                                     struct hak_block *block);
 
-/* Afterwards at most `keep` blocks are in the bin. Default: hak_supply_flush. */
+/* Afterwards at most `keep` blocks are in the bin; with 0, the module holds none of the class
+ * either. Called for every class when the thread ends, in hak_purge, and for classes that the
+ * thread does not use: also where the bin is empty, if the module has each_block. Default:
+ * hak_supply_flush. */
 typedef void hak_refill_flush_fn(struct hak_tcache *tc, hak_class_t cls, unsigned keep);
+
+/* Visits each block of the class that the module holds beside the bin: free for the program, in
+ * use for its slab. The owner is at rest. Default: there is none. */
+typedef void hak_block_fn(void *arg, const void *block);
+typedef void hak_refill_each_block_fn(const struct hak_tcache *tc, hak_class_t cls,
+                                      hak_block_fn *visit, void *arg);
 
 /* Adds the module's counters. Default: none. */
 typedef void hak_refill_stats_fn(struct hak_stats *out);
@@ -44,6 +57,7 @@ struct hak_refill_ops {
     hak_refill_fill_fn *fill;
     hak_refill_overflow_fn *overflow;
     hak_refill_flush_fn *flush;
+    hak_refill_each_block_fn *each_block;
     hak_refill_stats_fn *stats;
     hak_refill_check_fn *check;
 };

@@ -25,6 +25,11 @@ hak_spans_after_fork_fn hak_spans_after_fork;
 hak_refill_fill_fn hak_bins_fill;
 hak_refill_overflow_fn hak_bins_overflow;
 hak_refill_flush_fn hak_bins_flush;
+hak_refill_each_block_fn hak_bins_each_block;
+
+/* Whether the module of the class may hold blocks beside the bin: it has each_block. Else the flush
+ * of an empty bin does nothing, and is left out. */
+bool hak_bins_may_hold(hak_class_t cls);
 
 hak_refill_init_fn hak_refill_init;
 hak_refill_stats_fn hak_refill_stats;

@@ -60,7 +60,7 @@ struct hak_tcache {
     uint64_t
         watch_used[HAK_BINS / HAK_WORD_BITS]; /* classes that malloc was asked for since then */
     const void *proved;  /* the link of a bin that was proved last (supply/link.c) */
-    void *bin_memory;    /* of the refill module; kept when the cache is used again */
+    void *bin_memory;    /* HAK_BIN_MEMORY_BYTES of bin.h: zeros at first, then as it was left */
     uint32_t bins_given; /* bins that have their part of it */
     bool is_used;        /* by a thread that has not ended; under the threads' lock */
     uint32_t forks;      /* before that thread took it: fewer than now, it has vanished */

@@ -90,6 +90,7 @@ struct hak_mid_ops {
     hak_refill_fill_fn *fill;
     hak_refill_overflow_fn *overflow;
     hak_refill_flush_fn *flush;
+    hak_refill_each_block_fn *each_block;
 };
 
 #endif

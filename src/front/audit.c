@@ -167,6 +167,20 @@ static void audit_bin(struct audit *audit, const struct hak_tcache *tc, size_t c
     }
 }
 
+struct holdings {
+    struct audit *audit;
+    const struct hak_heap *heap;
+    size_t cls;
+    uint64_t count;
+};
+
+static void audit_holding(void *arg, const void *block) {
+    struct holdings *held = arg;
+    held->count++;
+    audit_held(held->audit, block, "a block that a module holds is in no bitmap");
+    audit_home(held->audit, block, held->heap, held->cls);
+}
+
 /* A heap's slabs and lists; orphans are listed for blocks never carved as well. */
 static void audit_heap(struct audit *audit, const struct hak_heap *heap) {
     audit->owner = heap;
@@ -186,9 +200,11 @@ static void audit_bin_of_slabs(struct audit *audit, const struct hak_tcache *tc,
     for (struct hak_slab *s = tc->heap.classes[cls].all; s != NULL; s = s->all_next)
         active += (uint64_t)(s->carved - s->nfree);
     audit_bin(audit, tc, cls);
-    if (active < hak_bin_count(&tc->bins[cls])) {
-        breach(audit, "blocks in a bin are active in their slabs", &tc->bins[cls],
-               hak_bin_count(&tc->bins[cls]), active);
+    struct holdings held = {audit, &tc->heap, cls, hak_bin_count(&tc->bins[cls])};
+    hak_bins_each_block(tc, (hak_class_t)cls, audit_holding, &held);
+    if (active < held.count) {
+        breach(audit, "blocks in a bin are active in their slabs", &tc->bins[cls], held.count,
+               active);
     }
 }
 

@@ -178,6 +178,23 @@ static bool is_in_bin(struct hak_tcache *tc, hak_class_t cls, const void *block)
     return false;
 }
 
+struct search {
+    const void *block;
+    bool is_found;
+};
+
+static void compare(void *arg, const void *block) {
+    struct search *search = arg;
+    if (block == search->block) search->is_found = true;
+}
+
+/* Whether the module holds the block beside the bin. */
+static bool is_held(const struct hak_tcache *tc, hak_class_t cls, const void *block) {
+    struct search search = {.block = block};
+    hak_bins_each_block(tc, cls, compare, &search);
+    return search.is_found;
+}
+
 /* Whether the owner can tell that the block is free: in the bitmaps, or never carved. */
 static bool is_in_slab(struct hak_tcache *tc, struct hak_slab *slab, const void *block) {
     unsigned index = hak_slab_index(slab, block);
@@ -203,7 +220,8 @@ void hak_free_checked(void *block) {
     struct hak_slab *slab = hak_slab_of_span(span);
     if (is_slab ? !hak_slab_is_block(slab, block) : span->base != (char *)block) {
         hak_misuse_inside("free", block);
-    } else if (is_in_bin(tc, cls, block) || (is_slab && is_in_slab(tc, slab, block))) {
+    } else if (is_in_bin(tc, cls, block) || is_held(tc, cls, block) ||
+               (is_slab && is_in_slab(tc, slab, block))) {
         hak_misuse_double(block);
     } else if (hak_unlikely(hak_thread_is_watched())) {
         free_watched(tc, block);

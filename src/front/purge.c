@@ -253,9 +253,9 @@ void hak_purge_drain_cold(struct hak_tcache *tc) {
     for (unsigned looks = 0; looks < HAK_WATCH_LOOKS && tc->watch_hand < HAK_CLASSES; looks++) {
         hak_class_t hand = tc->watch_hand;
         unsigned count = hak_bin_count(&tc->bins[hand]);
-        if (count > 0 && hak_purge_is_cold(tc, hand)) {
+        if ((count > 0 || hak_bins_may_hold(hand)) && hak_purge_is_cold(tc, hand)) {
             hak_bins_flush(tc, hand, count < HAK_WATCH_DRAIN ? 0 : count - HAK_WATCH_DRAIN);
-            return;
+            if (count > 0) return;
         }
         tc->watch_hand++;
     }

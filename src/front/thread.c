@@ -133,7 +133,9 @@ void hak_thread_post(struct hak_tcache *tc) {
 
 void hak_thread_flush(struct hak_tcache *tc) {
     for (hak_class_t cls = 1; cls < HAK_CLASSES; cls++) {
-        if (hak_bin_count(&tc->bins[cls]) > 0) hak_bins_flush(tc, cls, 0);
+        if (hak_bin_count(&tc->bins[cls]) > 0 || hak_bins_may_hold(cls)) {
+            hak_bins_flush(tc, cls, 0);
+        }
     }
     hak_thread_post(tc);
 }

@@ -4,6 +4,7 @@
  */
 #include "src/supply/audit.h"
 
+#include "src/contract/slots.h"
 #include "src/meta/conserve.h"
 #include "src/supply/link.h"
 
@@ -36,6 +37,20 @@ static void conserve_bin(const struct hak_tcache *tc, hak_class_t cls, const cha
     }
 }
 
+struct place {
+    const struct hak_tcache *tc;
+    hak_class_t cls;
+    const char *file;
+    int line;
+};
+
+static void conserve_held(void *arg, const void *block) {
+    const struct place *place = arg;
+    if (!hak_supply_is_link(place->tc, place->cls, block, 1)) return;
+    if (is_in_use(place->tc, place->cls, block)) return;
+    hak_panic(place->file, place->line, "audit: a block that a module holds is in use in its slab");
+}
+
 /* A slab of the heap by a number; NULL when it has none. */
 static const struct hak_slab *slab_by(const struct hak_heap *heap, uint64_t number) {
     for (unsigned looks = 0; looks < HAK_SLAB_CLASSES; looks++) {
@@ -53,6 +68,7 @@ void hak_supply_conserve(struct hak_tcache *tc, hak_class_t cls, const char *fil
     static _Atomic uint64_t calls;
     conserve_room(tc, file, line);
     conserve_bin(tc, cls, file, line);
+    hak_bins_each_block(tc, cls, conserve_held, &(struct place){tc, cls, file, line});
     uint64_t call = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
     if (call % HAK_AUDIT_PATHS != 0) return;
     uint64_t number = (call + 1) * HAK_HASH_MULTIPLIER >> 8;

@@ -5,6 +5,7 @@
 #include "src/supply/room.h"
 
 #include "src/base/tunables.h"
+#include "src/contract/slots.h"
 #include "src/supply/audit.h"
 #include "src/supply/link.h"
 #include "src/supply/slabs.h"
@@ -76,10 +77,8 @@ static void scan_class(struct hak_tcache *tc, hak_class_t cls) {
     if (slabs->seen != seen) slabs->seen = seen;
     if (!is_cold) return;
     bool had_room = bin->capacity > 0;
-    if (had_room) {
-        hak_supply_flush(tc, cls, 0);
-        set_capacity(tc, cls, 0);
-    }
+    if (had_room || hak_bins_may_hold(cls)) hak_bins_flush(tc, cls, 0);
+    if (had_room) set_capacity(tc, cls, 0);
     size_t spare_bytes = tc->heap.spare_bytes;
     if (spare_bytes > 0) hak_heap_empty_spare(&tc->heap, cls);
     if (!had_room && tc->heap.spare_bytes == spare_bytes) return;

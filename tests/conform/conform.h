@@ -12,6 +12,7 @@
 #include "include/hakmem.h"
 #include "src/contract/slots.h"
 #include "src/front/thread.h"
+#include "src/supply/room.h"
 #include "tests/conform/shadow.h"
 
 #include <pthread.h>
@@ -55,6 +56,32 @@ static inline void *take_block(struct hak_tcache *tc, hak_class_t cls) {
 static inline void give_block(struct hak_tcache *tc, hak_class_t cls, void *block) {
     if (!hak_bin_push(&tc->bins[cls], block)) hak_bins_overflow(tc, cls, block);
     require(tc->heap.misused == NULL);
+}
+
+/* Fills make a bin that is small larger, up to its first capacity at least, since the others have
+ * none; the last one forgets the overflows of before. */
+static inline void widen_bin(struct hak_tcache *tc, hak_class_t cls) {
+    const unsigned most = tc->heap.classes[cls].capacity_first;
+    hak_supply_scan(tc);
+    hak_supply_scan(tc);
+    for (unsigned fills = 0; fills == 0 || tc->bins[cls].capacity < most; fills++) {
+        require(fills < HAK_WORD_BITS);
+        hak_bins_flush(tc, cls, 0);
+        require(hak_bins_fill(tc, cls, most) > 0);
+    }
+    hak_bins_flush(tc, cls, 0);
+}
+
+static inline void count_block(void *arg, const void *block) {
+    require(block != NULL);
+    ++*(unsigned *)arg;
+}
+
+/* Blocks of the class that the module holds beside the bin. */
+static inline unsigned held_beside(const struct hak_tcache *tc, hak_class_t cls) {
+    unsigned count = 0;
+    hak_bins_each_block(tc, cls, count_block, &count);
+    return count;
 }
 
 static inline struct hak_stats stats_now(void) {

@@ -7,4 +7,6 @@
 
 #include "src/contract/bin_list.h"
 
+#define HAK_BIN_MEMORY_BYTES 0 /* a list is in its blocks */
+
 #endif
