@@ -76,7 +76,7 @@ HAK_API size_t hak_purge(void);
 /* What the allocator knows of itself. Exact when no other thread allocates meanwhile; else sums of
  * counters that are read one after the other, where live and free bytes are never more than the
  * mapped ones. `version` is set by the caller to HAK_STATS_VERSION. */
-#define HAK_STATS_VERSION 3
+#define HAK_STATS_VERSION 4
 struct hak_stats {
     uint32_t version;
     uint32_t heaps;            /* thread heaps in existence, those of ended threads included */
@@ -95,25 +95,26 @@ struct hak_stats {
     uint64_t overflow_blocks;      /* blocks that full bins handed back to slabs */
     uint64_t remote_posted_blocks; /* blocks posted to slabs of other threads */
     uint64_t adopted_slabs;        /* slabs of ended threads taken over */
-    uint64_t l25_kept_bytes;       /* whole spans up to 1 MiB, freed and kept for reuse */
-    uint64_t l25_kept_count;
-    uint64_t l25_hits; /* requests served from those, beside the threads' own bins */
-    uint64_t l25_misses;
-    uint64_t l25_shards;          /* over which they are spread now */
-    uint64_t bigcache_kept_bytes; /* mappings above that, freed and kept for reuse */
-    uint64_t bigcache_kept_count;
-    uint64_t bigcache_buckets;
-    uint64_t bigcache_hits;      /* requests served by a kept mapping of their size, */
-    uint64_t bigcache_splits;    /* by a part of a larger one, */
-    uint64_t bigcache_gathers;   /* by the pages of smaller ones, moved together, */
-    uint64_t bigcache_misses;    /* by a new mapping */
-    uint64_t bigcache_evictions; /* kept mappings given back, for age or for want of room */
-    uint64_t p0_logged;          /* refills checked under HAKMEM_TINY_P0_LOG */
-    uint64_t p0_mismatches;      /* of these, where the count of active blocks was wrong */
+    uint64_t large_kept_bytes;     /* blocks over 64 KiB, freed and kept for reuse by their tiers */
+    uint64_t large_kept_count;
 };
 /* Fills *out; returns 0, or -1 when `version` is unknown. Reads a dozen counters a heap and the
  * tiers' own, under their locks: microseconds, whatever the size of the heap. */
 HAK_API int hak_stats(struct hak_stats *out);
+
+/* What a module of this build counts beside that, or how it is set: hits, evictions, shards. Texts
+ * are static. A name is one word of letters, digits and '_', and keeps its meaning. */
+struct hak_counter {
+    const char *module;
+    const char *name;
+    const char *unit;
+    const char *help;
+    uint64_t value;
+};
+typedef void hak_counter_fn(void *arg, const struct hak_counter *counter);
+/* Calls `visit` with each counter, module by module, in the same order each time. No lock is held
+ * meanwhile: `visit` may allocate. Which counters there are is the business of the modules. */
+HAK_API void hak_counters(hak_counter_fn *visit, void *arg);
 
 /* Recounts every invariant of every tier; returns true when all hold, and writes a line a breach to
  * stderr. Only meaningful while no other thread allocates or frees. */

@@ -139,8 +139,12 @@ int hak_refill_init(void) {
     return REFILL.init != NULL ? REFILL.init() : 0;
 }
 
-void hak_refill_stats(struct hak_stats *out) {
-    if (REFILL.stats != NULL) REFILL.stats(out);
+const char *hak_refill_verdict(void) {
+    return REFILL.verdict != NULL ? REFILL.verdict() : NULL;
+}
+
+void hak_refill_counters(hak_counter_fn *visit, void *arg) {
+    if (REFILL.counters != NULL) REFILL.counters(visit, arg);
 }
 
 bool hak_refill_check(hak_report_fn report, void *arg) {
@@ -252,6 +256,22 @@ int hak_bind_check(void) {
     bool owners_differ = L25.owner != BIG.owner;
     bool fits = ranges_rise && bins_fit && batches_fit && owners_differ;
     return fits && are_whole() ? 0 : -EINVAL;
+}
+
+void hak_bind_counters(hak_counter_fn *visit, void *arg) {
+    hak_refill_counters(visit, arg);
+    if (L25.counters != NULL) L25.counters(visit, arg);
+    if (BIG.counters != NULL) BIG.counters(visit, arg);
+    if (SPANS.counters != NULL) SPANS.counters(visit, arg);
+}
+
+void hak_bind_switches(void (*visit)(void *arg, const struct hak_switch *named), void *arg) {
+    const struct hak_switch *tables[] = {REFILL.switches, L25.switches, BIG.switches,
+                                         SPANS.switches};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        for (const struct hak_switch *at = tables[i]; at != NULL && at->name != NULL; at++)
+            visit(arg, at);
+    }
 }
 
 const char *hak_bind_info(void) {

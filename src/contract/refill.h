@@ -13,7 +13,7 @@
 #ifndef HAK_CONTRACT_REFILL_H
 #define HAK_CONTRACT_REFILL_H
 
-#include "include/hakmem.h"
+#include "src/contract/counters.h"
 #include "src/contract/tcache.h"
 
 struct hak_block; /* a free block: its contents are opaque to all but the bin */
@@ -44,8 +44,9 @@ typedef void hak_block_fn(void *arg, const void *block);
 typedef void hak_refill_each_block_fn(const struct hak_tcache *tc, hak_class_t cls,
                                       hak_block_fn *visit, void *arg);
 
-/* Adds the module's counters. Default: none. */
-typedef void hak_refill_stats_fn(struct hak_stats *out);
+/* What the process says at its end, before the counters of the module: a word, or NULL to say
+ * nothing. Default: NULL. */
+typedef const char *hak_refill_verdict_fn(void);
 
 /* Walks every invariant; true when all hold. Default: true. */
 typedef bool hak_refill_check_fn(hak_report_fn report, void *arg);
@@ -58,8 +59,10 @@ struct hak_refill_ops {
     hak_refill_overflow_fn *overflow;
     hak_refill_flush_fn *flush;
     hak_refill_each_block_fn *each_block;
-    hak_refill_stats_fn *stats;
     hak_refill_check_fn *check;
+    hak_counters_fn *counters;
+    hak_refill_verdict_fn *verdict;
+    const struct hak_switch *switches; /* default: none */
 };
 
 #endif

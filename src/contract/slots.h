@@ -32,7 +32,7 @@ hak_refill_each_block_fn hak_bins_each_block;
 bool hak_bins_may_hold(hak_class_t cls);
 
 hak_refill_init_fn hak_refill_init;
-hak_refill_stats_fn hak_refill_stats;
+hak_refill_verdict_fn hak_refill_verdict;
 hak_refill_check_fn hak_refill_check;
 
 /* Largest size of blocks cut from slabs; and largest that is a whole span, if any are; constant. */
@@ -57,6 +57,11 @@ hak_tier_after_fork_fn hak_large_after_fork;
 /* Checks once that the chosen modules have what has no default, and fit together: ranges rise,
  * batches fit the bins; 0 or -EINVAL. */
 int hak_bind_check(void);
+
+/* Every counter of every module; those of the refill module alone; every switch of every module. */
+hak_counters_fn hak_bind_counters;
+hak_counters_fn hak_refill_counters;
+void hak_bind_switches(void (*visit)(void *arg, const struct hak_switch *named), void *arg);
 
 /* One line: version, revision, modules. */
 const char *hak_bind_info(void);

@@ -10,6 +10,7 @@
 
 #include "include/hakmem.h"
 #include "src/base/check.h"
+#include "src/contract/counters.h"
 #include "src/meta/span.h"
 
 /* How eagerly memory goes back: a step of what the policy calls old, or all that is free. */
@@ -58,6 +59,8 @@ struct hak_span_ops {
     hak_spans_stats_fn *stats;
     hak_spans_check_fn *check;
     hak_spans_after_fork_fn *after_fork;
+    hak_counters_fn *counters;
+    const struct hak_switch *switches; /* default: none */
 };
 
 #endif

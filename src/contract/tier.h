@@ -81,6 +81,8 @@ struct hak_tier_ops {
     hak_tier_stats_fn *stats;
     hak_tier_check_fn *check;
     hak_tier_after_fork_fn *after_fork;
+    hak_counters_fn *counters;
+    const struct hak_switch *switches; /* default: none */
 };
 
 /* The mid slot fills bins, as a refill module does. */

@@ -50,7 +50,6 @@ void hak_options_init(void) {
     hak_options.verbose = hak_env_is_on("HAKMEM_VERBOSE");
     hak_options.stats = hak_env_is_on("HAKMEM_STATS");
     hak_options.audit = hak_env_is_on("HAKMEM_AUDIT");
-    hak_options.p0_log = hak_env_is_on("HAKMEM_TINY_P0_LOG");
     hak_options.purge_thread = hak_env_is_on("HAKMEM_PURGE_THREAD");
     hak_options.deepbind = hak_env_is_on("HAKMEM_DEEPBIND");
     hak_options.ignore_misuse = hak_env_is("HAKMEM_MISUSE", "ignore");

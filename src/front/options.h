@@ -15,7 +15,6 @@ struct hak_options {
     bool verbose;       /* HAKMEM_VERBOSE: a banner at start */
     bool stats;         /* HAKMEM_STATS: hak_stats at exit, on stderr */
     bool audit;         /* HAKMEM_AUDIT: hak_check at exit, with a line on stderr */
-    bool p0_log;        /* HAKMEM_TINY_P0_LOG: the sum at exit */
     bool purge_thread;  /* HAKMEM_PURGE_THREAD: memory goes back in idle programs too */
     bool ignore_misuse; /* HAKMEM_MISUSE=ignore */
     bool deepbind;      /* HAKMEM_DEEPBIND: dlopen keeps RTLD_DEEPBIND */

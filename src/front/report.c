@@ -35,19 +35,21 @@ static void print_word(const char *name, const char *word) {
 static void print_large(const struct hak_stats *stats) {
     print_count("large live bytes", stats->large_live_bytes);
     print_count("large live blocks", stats->large_live_count);
-    print_count("l25 kept bytes", stats->l25_kept_bytes);
-    print_count("l25 kept spans", stats->l25_kept_count);
-    print_count("l25 hits", stats->l25_hits);
-    print_count("l25 misses", stats->l25_misses);
-    print_count("l25 shards", stats->l25_shards);
-    print_count("bigcache bytes", stats->bigcache_kept_bytes);
-    print_count("bigcache mappings", stats->bigcache_kept_count);
-    print_count("bigcache buckets", stats->bigcache_buckets);
-    print_count("bigcache hits", stats->bigcache_hits);
-    print_count("bigcache splits", stats->bigcache_splits);
-    print_count("bigcache gathers", stats->bigcache_gathers);
-    print_count("bigcache misses", stats->bigcache_misses);
-    print_count("bigcache evictions", stats->bigcache_evictions);
+    print_count("large kept bytes", stats->large_kept_bytes);
+    print_count("large kept blocks", stats->large_kept_count);
+}
+
+/* "bigcache kept bytes" of the counter kept_bytes. */
+static void print_counter(void *arg, const struct hak_counter *counter) {
+    (void)arg;
+    struct hak_text name = {.length = 0};
+    hak_text_add(&name, counter->module);
+    hak_text_add(&name, " ");
+    hak_text_add(&name, counter->name);
+    for (char *at = name.bytes; *at != '\0'; at++) {
+        if (*at == '_') *at = ' ';
+    }
+    print_count(name.bytes, counter->value);
 }
 
 void hak_report_print(void) {
@@ -72,4 +74,5 @@ void hak_report_print(void) {
     print_count("overflow blocks", stats.overflow_blocks);
     print_count("remote blocks", stats.remote_posted_blocks);
     print_count("adopted slabs", stats.adopted_slabs);
+    hak_counters(print_counter, NULL);
 }

@@ -57,8 +57,7 @@ static void sum_free(struct hak_stats *out) {
     out->free_bytes = out->mapped_bytes - out->large_live_bytes - out->small_live_bytes;
     out->small_free_count = lesser(
         out->small_free_count, (out->small_slab_bytes - out->small_live_bytes) / HAK_ALIGN_BYTES);
-    out->free_count = out->small_free_count + out->l25_kept_count + out->bigcache_kept_count +
-                      (out->free_bytes > 0);
+    out->free_count = out->small_free_count + out->large_kept_count + (out->free_bytes > 0);
     out->idle_bytes = lesser(hak_spans_idle() + hak_large_idle(), out->free_bytes);
 }
 
@@ -73,10 +72,13 @@ HAK_EXPORT int hak_stats(struct hak_stats *out) {
     add_slabs(out, hak_heap_sums(hak_heap_orphans()));
     out->metadata_bytes = hak_arena_bytes() + hak_span_table_bytes() + hak_tagmap_bytes();
     hak_spans_stats(out);
-    hak_refill_stats(out);
     hak_large_stats(out);
     sum_free(out);
     return 0;
+}
+
+HAK_EXPORT void hak_counters(hak_counter_fn *visit, void *arg) {
+    if (hak_init()) hak_bind_counters(visit, arg);
 }
 
 HAK_EXPORT size_t hak_purge(void) {

@@ -121,7 +121,7 @@ static void what_no_purge_can_help_makes_none(void **state) {
     assert_null(hak_aligned_alloc((size_t)1 << 62, 100));
     assert_null(hak_aligned_alloc(64, (size_t)1 << 45));
     const struct hak_stats after = stats_now();
-    assert_int_equal(after.bigcache_kept_bytes, before.bigcache_kept_bytes);
+    assert_int_equal(after.large_kept_bytes, before.large_kept_bytes);
     assert_int_equal(after.mapped_bytes, before.mapped_bytes);
     assert_true(statm_bytes(1) + MIB > resident_before);
 }

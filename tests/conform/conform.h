@@ -90,6 +90,25 @@ static inline struct hak_stats stats_now(void) {
     return stats;
 }
 
+struct counter_wanted {
+    const char *module, *name;
+    uint64_t sum;
+};
+
+static inline void add_wanted(void *arg, const struct hak_counter *counter) {
+    struct counter_wanted *wanted = arg;
+    require(counter->unit[0] != '\0' && counter->help[0] != '\0');
+    if (strcmp(counter->module, wanted->module) != 0) return;
+    if (strcmp(counter->name, wanted->name) == 0) wanted->sum += counter->value;
+}
+
+/* The value of a module's counter; 0 where the module is not in the build. */
+static inline uint64_t counter_of(const char *module, const char *name) {
+    struct counter_wanted wanted = {.module = module, .name = name};
+    hak_counters(add_wanted, &wanted);
+    return wanted.sum;
+}
+
 /* Runs `body` in a thread of its own, from its first call to its end. */
 static inline void run_thread(void *(*body)(void *), void *argument) {
     pthread_t thread;

@@ -24,8 +24,9 @@ static atomic_bool is_over;
 static atomic_ulong lives, polls;
 static unsigned long seed;
 
-/* hak_stats, where the allocator has it. */
+/* hak_stats and hak_counters, where the allocator has them. */
 static int (*ask_stats)(struct hak_stats *out);
+static void (*ask_counters)(hak_counter_fn *visit, void *arg);
 
 static size_t small_size(uint64_t dice) {
     return dice % 32 == 0 ? (size_t)(dice >> 16) % (80 * KIB) + 1 : (size_t)(dice >> 16) % 3000 + 1;
@@ -95,8 +96,18 @@ static void require_plausible(const struct hak_stats *now, const struct hak_stat
     require(now->refill_blocks >= before->refill_blocks, "refilled blocks are undone");
     require(now->remote_posted_blocks >= before->remote_posted_blocks, "posts are undone");
     require(now->adopted_slabs >= before->adopted_slabs, "adoptions are undone");
-    require(now->l25_misses >= before->l25_misses, "misses are undone");
-    require(now->bigcache_misses >= before->bigcache_misses, "misses are undone");
+}
+
+/* The requests that the tiers have counted, summed up by one of the threads that ask. */
+static void add_requests(void *arg, const struct hak_counter *counter) {
+    if (strcmp(counter->unit, "requests") == 0) *(uint64_t *)arg += counter->value;
+}
+
+static void poll_counters(uint64_t *before) {
+    uint64_t now = 0;
+    ask_counters(add_requests, &now);
+    require(now >= *before, "requests are undone");
+    *before = now;
 }
 
 static void poll_stats(struct hak_stats *before) {
@@ -118,10 +129,12 @@ static void poll_libc(FILE *nowhere) {
 
 static void *poll_all(void *unused) {
     struct hak_stats before = {.version = HAK_STATS_VERSION};
+    uint64_t requests = 0;
     FILE *nowhere = fopen("/dev/null", "w");
     require(nowhere != NULL, "no /dev/null");
     while (!is_over) {
         if (ask_stats != NULL) poll_stats(&before);
+        if (ask_counters != NULL) poll_counters(&requests);
 #ifndef USE_HAK
         poll_libc(nowhere);
 #endif
@@ -134,6 +147,7 @@ static void *poll_all(void *unused) {
 #ifdef USE_HAK
 static void begin_polls(void) {
     ask_stats = hak_stats;
+    ask_counters = hak_counters;
 }
 
 static void end_polls(void) {}
@@ -143,6 +157,8 @@ static void end_polls(void) {}
 static void begin_polls(void) {
     void *address = dlsym(RTLD_DEFAULT, "hak_stats");
     memcpy((void *)&ask_stats, &address, sizeof(address));
+    address = dlsym(RTLD_DEFAULT, "hak_counters");
+    memcpy((void *)&ask_counters, &address, sizeof(address));
     stderr = fdopen(dup(2), "w");
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     require(stderr != NULL && nowhere >= 0 && dup2(nowhere, 2) == 2, "no /dev/null");

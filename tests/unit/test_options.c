@@ -39,7 +39,6 @@ static int answer(const char *question) {
     hak_free(hak_malloc(1));
     if (strcmp(question, "verbose") == 0) return hak_options.verbose;
     if (strcmp(question, "audit") == 0) return hak_options.audit;
-    if (strcmp(question, "p0_log") == 0) return hak_options.p0_log;
     if (strcmp(question, "ignore") == 0) return hak_options.ignore_misuse;
     const size_t size = strtoul(question, NULL, 10);
     const hak_class_t cls = hak_sizeclass_of(size);
@@ -116,8 +115,6 @@ static void switches_are_on_when_set_to_anything_but_0(void **state) {
     assert_int_equal(ask("audit", NULL, NULL, NULL), 0);
     assert_int_equal(ask("audit", "HAKMEM_AUDIT=0", NULL, NULL), 0);
     assert_int_equal(ask("audit", "HAKMEM_AUDIT=1", NULL, NULL), 1);
-    assert_int_equal(ask("p0_log", NULL, NULL, NULL), 0);
-    assert_int_equal(ask("p0_log", "HAKMEM_TINY_P0_LOG=1", NULL, NULL), 1);
     assert_int_equal(ask("verbose", NULL, NULL, NULL), 0);
     assert_int_equal(ask("verbose", "HAKMEM_VERBOSE=1", NULL, NULL), 1);
 }

@@ -679,16 +679,36 @@ static void bigcache_stats(struct hak_stats *out) {
     out->large_live_count += hak_big_table_count() - big.kept_count;
     out->large_live_bytes += hak_big_table_bytes() - kept_bytes();
     out->mapped_bytes += hak_big_table_bytes();
-    out->bigcache_kept_bytes += kept_bytes();
-    out->bigcache_kept_count += big.kept_count;
-    out->bigcache_buckets += big.bucket_count;
-    out->bigcache_hits += big.hits;
-    out->bigcache_splits += big.splits;
-    out->bigcache_gathers += big.gathers;
-    out->bigcache_misses += big.misses;
-    out->bigcache_evictions += big.evictions;
+    out->large_kept_bytes += kept_bytes();
+    out->large_kept_count += big.kept_count;
     hak_lock_give(&big.lock);
 }
+
+/* Values are read under the lock, and visited without it. */
+static void bigcache_counters(hak_counter_fn *visit, void *arg) {
+    hak_lock_take(&big.lock);
+    const struct hak_counter counters[] = {
+        {"bigcache", "kept_bytes", "bytes", "mappings freed and kept for reuse", kept_bytes()},
+        {"bigcache", "kept_mappings", "mappings", "their number", big.kept_count},
+        {"bigcache", "buckets", "buckets", "of the table of kept mappings", big.bucket_count},
+        {"bigcache", "hits", "requests", "served by a kept mapping of their size", big.hits},
+        {"bigcache", "splits", "requests", "served by a part of a larger one", big.splits},
+        {"bigcache", "gathers", "requests", "served by pages of smaller ones", big.gathers},
+        {"bigcache", "misses", "requests", "served by a new mapping", big.misses},
+        {"bigcache", "evictions", "mappings", "unmapped for age or for room", big.evictions},
+    };
+    hak_lock_give(&big.lock);
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+        visit(arg, &counters[i]);
+}
+
+static const struct hak_switch bigcache_switches[] = {
+    {"HAKMEM_BIGCACHE", "on or off", "whether freed mappings are kept"},
+    {"HAKMEM_BIGCACHE_BYTES", "bytes", "budget of kept mappings"},
+    {"HAKMEM_BIGCACHE_AGE_MS", "ms", "age limit of a kept mapping"},
+    {"HAKMEM_BIGCACHE_SITE", "on or off", "whether a kept mapping prefers its call site"},
+    {NULL, NULL, NULL},
+};
 
 static bool is_in_bucket(const struct big_span *kept) HAK_REQUIRES(big.lock) {
     if (!kept->is_hashed) return kept == big.newest;
@@ -771,4 +791,6 @@ const struct hak_tier_ops hak_big_bigcache = {
     .stats = bigcache_stats,
     .check = bigcache_check,
     .after_fork = bigcache_after_fork,
+    .counters = bigcache_counters,
+    .switches = bigcache_switches,
 };

@@ -268,24 +268,48 @@ static size_t l25_purge(enum hak_purge how, size_t bytes_max) {
     return given;
 }
 
-static void l25_stats(struct hak_stats *out) {
-    int64_t live_count = 0;
-    int64_t live_bytes = 0;
+/* Sums over the shards. A span that moves from one shard's count to another's meanwhile may count
+ * as -1. */
+struct l25_sums {
+    int64_t live_count, live_bytes;
+    uint64_t kept_count, kept_bytes, hits, misses;
+};
+
+static struct l25_sums sum_shards(void) {
+    struct l25_sums sums = {0};
     for (uint32_t i = 0; i < HAK_L25_SHARDS_MAX; i++) {
         struct shard *shard = &l25.shards[i];
         hak_lock_take(&shard->lock);
-        live_count += shard->live_count;
-        live_bytes += shard->live_bytes;
-        out->l25_kept_bytes += shard->kept_bytes;
-        out->l25_kept_count += shard->kept_count;
-        out->l25_hits += shard->hits;
-        out->l25_misses += shard->misses;
+        sums.live_count += shard->live_count;
+        sums.live_bytes += shard->live_bytes;
+        sums.kept_bytes += shard->kept_bytes;
+        sums.kept_count += shard->kept_count;
+        sums.hits += shard->hits;
+        sums.misses += shard->misses;
         hak_lock_give(&shard->lock);
     }
-    out->l25_shards = shard_count();
-    /* A span that moves from one shard's count to another's meanwhile may count as -1. */
-    out->large_live_count += live_count > 0 ? (uint64_t)live_count : 0;
-    out->large_live_bytes += live_bytes > 0 ? (uint64_t)live_bytes : 0;
+    return sums;
+}
+
+static void l25_stats(struct hak_stats *out) {
+    struct l25_sums sums = sum_shards();
+    out->large_kept_bytes += sums.kept_bytes;
+    out->large_kept_count += sums.kept_count;
+    out->large_live_count += sums.live_count > 0 ? (uint64_t)sums.live_count : 0;
+    out->large_live_bytes += sums.live_bytes > 0 ? (uint64_t)sums.live_bytes : 0;
+}
+
+static void l25_counters(hak_counter_fn *visit, void *arg) {
+    struct l25_sums sums = sum_shards();
+    const struct hak_counter counters[] = {
+        {"l25", "kept_bytes", "bytes", "spans freed and kept for reuse", sums.kept_bytes},
+        {"l25", "kept_spans", "spans", "their number", sums.kept_count},
+        {"l25", "hits", "requests", "served by a kept span", sums.hits},
+        {"l25", "misses", "requests", "served by the span source", sums.misses},
+        {"l25", "shards", "shards", "over which kept spans are spread", shard_count()},
+    };
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+        visit(arg, &counters[i]);
 }
 
 /* The bytes of the kept spans, and their number. */
@@ -363,4 +387,5 @@ const struct hak_tier_ops hak_l25_l25 = {
     .stats = l25_stats,
     .check = l25_check,
     .after_fork = l25_after_fork,
+    .counters = l25_counters,
 };

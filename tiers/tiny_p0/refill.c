@@ -64,13 +64,35 @@ static unsigned p0_fill(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     return hak_supply_fill_reusing(tc, cls, want, !p0.no_drain);
 }
 
-static void p0_stats(struct hak_stats *out) {
-    out->p0_logged = atomic_load_explicit(&p0.logged, memory_order_relaxed);
-    out->p0_mismatches = atomic_load_explicit(&p0.mismatches, memory_order_relaxed);
+static uint64_t count_of(const _Atomic uint64_t *count) {
+    return atomic_load_explicit(count, memory_order_relaxed);
 }
 
+static void p0_counters(hak_counter_fn *visit, void *arg) {
+    const struct hak_counter counters[] = {
+        {"p0", "refills", "refills", "checked under HAKMEM_TINY_P0_LOG", count_of(&p0.logged)},
+        {"p0", "mismatches", "refills", "where the count of active blocks was wrong",
+         count_of(&p0.mismatches)},
+    };
+    visit(arg, &counters[0]);
+    visit(arg, &counters[1]);
+}
+
+static const char *p0_verdict(void) {
+    if (!p0.log) return NULL;
+    return count_of(&p0.mismatches) == 0 ? "[P0_COUNTER_OK]" : "[P0_COUNTER_MISMATCH]";
+}
+
+static const struct hak_switch p0_switches[] = {
+    {"HAKMEM_TINY_P0_ENABLE", "on or off", "whether a refill takes free blocks first"},
+    {"HAKMEM_TINY_P0_DISABLE", "on or off", "whether it carves first, whatever ENABLE says"},
+    {"HAKMEM_TINY_P0_NO_DRAIN", "on or off", "whether a refill leaves remote frees alone"},
+    {"HAKMEM_TINY_P0_LOG", "on or off", "whether each refill is recounted"},
+    {NULL, NULL, NULL},
+};
+
 static bool p0_check(hak_report_fn report, void *arg) {
-    uint64_t mismatches = atomic_load_explicit(&p0.mismatches, memory_order_relaxed);
+    uint64_t mismatches = count_of(&p0.mismatches);
     if (mismatches == 0) return true;
     report(arg, "a batch changes the active blocks by what it took", &p0, 0, mismatches);
     return false;
@@ -80,6 +102,8 @@ const struct hak_refill_ops hak_refill_p0 = {
     .name = "p0",
     .init = p0_init,
     .fill = p0_fill,
-    .stats = p0_stats,
     .check = p0_check,
+    .counters = p0_counters,
+    .verdict = p0_verdict,
+    .switches = p0_switches,
 };
