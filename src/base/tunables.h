@@ -8,13 +8,14 @@
 
 #include <stdint.h>
 
-/* Bins: capacity in bytes of one class. A burst that fits the bin never sees a slab; a bin that is
- * too large holds memory that no other thread can use. Refills widen a bin to FIRST; one that both
- * overflows and runs empty is too small, and doubles, up to MAX. On 1000 blocks of 2-64 KiB
- * replaced at random this takes a third of the time of the first capacity, and half the memory:
- * fewer blocks go round. */
-#define HAK_BIN_FIRST_BYTES ((uint32_t)64 * 1024)
-#define HAK_BIN_MAX_BYTES   ((uint32_t)1024 * 1024)
+/* Bins: capacity in bytes of one class, and at first in blocks. A burst that fits the bin never
+ * sees a slab; a bin that is too large holds memory that no other thread can use. Refills widen a
+ * bin to FIRST; one that both overflows and runs empty is too small, and doubles, up to MAX. On
+ * 1000 blocks of 2-64 KiB replaced at random this takes a third of the time of the first capacity,
+ * and half the memory: fewer blocks go round. */
+#define HAK_BIN_FIRST_BYTES  ((uint32_t)64 * 1024)
+#define HAK_BIN_FIRST_BLOCKS 128u
+#define HAK_BIN_MAX_BYTES    ((uint32_t)1024 * 1024)
 /* All bins of a thread together: what they may hold at first, and what it may grow to where they
  * are used so much; less where many threads share the last. A hundred threads that each had bursts
  * of 64 classes and sleep keep 0.1 MiB each, rather than 4. */
@@ -37,6 +38,8 @@
 /* Places that it then loses at once: so few that the longest free stays below 10000 cycles where
  * each block's slab is cold. */
 #define HAK_BIN_SHRINK_BY 8u
+/* Overflows of a bin without room from one count of them to the next. */
+#define HAK_BIN_COUNT_AFTER 64u
 
 /* Blocks that one refill takes (1..64): one bitmap word is the natural batch. */
 #define HAK_REFILL_BLOCKS_DEFAULT 64u

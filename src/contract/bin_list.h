@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HAK_BIN_BLOCKS_MAX 128u /* most blocks that a bin can hold */
+#define HAK_BIN_BLOCKS_MAX 16384u /* most blocks that a bin can hold */
 
 struct hak_bin {
     void *list;

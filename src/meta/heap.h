@@ -22,6 +22,9 @@ struct hak_class_slabs {
     uint16_t batch; /* blocks the next refill asks for at most; doubles from refill to refill */
     uint16_t seen;  /* the bin's state as the last scan saw it (supply/room.c) */
     uint16_t capacity_first, capacity_max; /* of the bin; constant */
+    uint16_t room;       /* the bin's capacity at its last fill, before overflows took places */
+    uint16_t overflowed; /* since then, as far as they are counted (supply.c) */
+    uint16_t burst; /* blocks that came back before an earlier fill, more than there was room */
 };
 
 /* Remote frees not posted yet: blocks of one bitmap word, with copies of what it takes to find a

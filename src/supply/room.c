@@ -38,6 +38,30 @@ void hak_supply_set_room(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
     hak_bin_set_capacity(bin, capacity);
 }
 
+/* From one look at the overflows of a bin to the next: before it gets smaller for the first time
+ * since the last fill, and then. */
+static uint16_t overflows_to_look(unsigned capacity, unsigned overflowed) {
+    if (overflowed == 0) return overflows_before_shrink(capacity);
+    return capacity > 0 ? HAK_BIN_SHRINK_BY : HAK_BIN_COUNT_AFTER;
+}
+
+/* What happened since the last look counts, too. */
+static void count_overflows(struct hak_tcache *tc, hak_class_t cls) {
+    struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+    const struct hak_bin *bin = &tc->bins[cls];
+    unsigned step = overflows_to_look(bin->capacity, slabs->overflowed);
+    hak_assert(bin->overflows_left <= step);
+    unsigned sum = slabs->overflowed + step - bin->overflows_left;
+    slabs->overflowed = (uint16_t)(sum < UINT16_MAX ? sum : UINT16_MAX);
+}
+
+static void forget_overflows(struct hak_tcache *tc, hak_class_t cls) {
+    struct hak_bin *bin = &tc->bins[cls];
+    tc->heap.classes[cls].overflowed = 0;
+    tc->heap.classes[cls].room = bin->capacity;
+    bin->overflows_left = overflows_to_look(bin->capacity, 0);
+}
+
 /* The bin's capacity, and with it the sum of what all bins may hold. */
 static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capacity) {
     struct hak_bin *bin = &tc->bins[cls];
@@ -47,38 +71,59 @@ static void set_capacity(struct hak_tcache *tc, hak_class_t cls, unsigned capaci
         tc->bin_bytes += (capacity - bin->capacity) * hak_sizeclass_stride(cls);
     }
     hak_supply_set_room(tc, cls, capacity);
-    bin->overflows_left = overflows_before_shrink(capacity);
     hak_audit_bin(tc, cls);
 }
 
-/* Whether the bins may hold so much more. Where a bin was too small, the budget grows by it. */
-static bool may_widen(struct hak_tcache *tc, uint32_t more_bytes, bool was_full) {
-    if (tc->keeps_capacities) return false;
-    uint32_t bytes = tc->bin_bytes + more_bytes;
-    if (bytes > tc->bin_budget && was_full && bytes <= budget_max()) tc->bin_budget = bytes;
-    return bytes <= tc->bin_budget;
+/* As much of a capacity as the bins may hold together. Where a bin was too small, the budget grows
+ * by it. */
+static unsigned within_budget(struct hak_tcache *tc, hak_class_t cls, unsigned capacity,
+                              bool was_full) {
+    uint32_t stride = hak_sizeclass_stride(cls);
+    unsigned before = tc->bins[cls].capacity;
+    if (tc->keeps_capacities || capacity <= before) return before;
+    uint32_t most = was_full && budget_max() > tc->bin_budget ? budget_max() : tc->bin_budget;
+    uint32_t left = most > tc->bin_bytes ? most - tc->bin_bytes : 0;
+    if (capacity - before > left / stride) capacity = before + left / stride;
+    uint32_t bytes = tc->bin_bytes + (capacity - before) * stride;
+    if (capacity > before && bytes > tc->bin_budget) tc->bin_budget = bytes;
+    return capacity;
 }
 
 #define SEEN_USED    UINT16_MAX       /* filled since */
 #define SEEN_EMPTIED (UINT16_MAX - 1) /* by the last scan */
-_Static_assert(HAK_BIN_BLOCKS_MAX < UINT8_MAX - 1, "what a scan sees is neither of these");
 
-/* Not the same as before when the thread has used the bin in between, as a rule; widen() sees to
- * fills. */
+/* Neither of these; and not the same as before when the thread has used the bin in between, as a
+ * rule; widen() sees to fills. */
 static uint16_t state_of(const struct hak_bin *bin) {
-    return (uint16_t)((unsigned)bin->overflows_left << 8 | hak_bin_count(bin));
+    return (uint16_t)((bin->overflows_left * 257u + hak_bin_count(bin)) % SEEN_EMPTIED);
+}
+
+/* A bin that was used and not filled since the last scan held more than was asked for: half of it
+ * goes, down to what every bin may have. */
+static void narrow(struct hak_tcache *tc, hak_class_t cls) {
+    struct hak_bin *bin = &tc->bins[cls];
+    unsigned least = tc->heap.classes[cls].capacity_first;
+    if (hak_bin_count(bin) <= least) return;
+    unsigned capacity = bin->capacity / 2 > least ? bin->capacity / 2 : least;
+    unsigned keep = hak_bin_count(bin) / 2 < capacity ? hak_bin_count(bin) / 2 : capacity;
+    hak_bins_flush(tc, cls, keep);
+    set_capacity(tc, cls, capacity);
+    forget_overflows(tc, cls);
 }
 
 static void scan_class(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
-    uint16_t seen = state_of(bin);
-    bool is_cold = slabs->seen == seen;
-    if (slabs->seen != seen) slabs->seen = seen;
-    if (!is_cold) return;
+    if (slabs->seen != state_of(bin)) {
+        if (slabs->seen != SEEN_USED) narrow(tc, cls);
+        slabs->seen = state_of(bin);
+        return;
+    }
     bool had_room = bin->capacity > 0;
     if (had_room || hak_bins_may_hold(cls)) hak_bins_flush(tc, cls, 0);
     if (had_room) set_capacity(tc, cls, 0);
+    forget_overflows(tc, cls);
+    slabs->seen = state_of(bin);
     size_t spare_bytes = tc->heap.spare_bytes;
     if (spare_bytes > 0) hak_heap_empty_spare(&tc->heap, cls);
     if (!had_room && tc->heap.spare_bytes == spare_bytes) return;
@@ -122,19 +167,18 @@ void hak_supply_scan_if_due(struct hak_tcache *tc, hak_class_t cls) {
     hak_supply_scan(tc);
 }
 
-/* As many places at once as overflows bring the next ones, so that a place is lost an overflow.
- * With no capacity left, `overflows_left` wraps and means nothing until the next fill. */
+/* As many places at once as overflows bring the next ones, so that a place is lost an overflow. */
 static void shrink(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
     unsigned less = bin->capacity < HAK_BIN_SHRINK_BY ? bin->capacity : HAK_BIN_SHRINK_BY;
-    if (less == 0) return;
     unsigned keep = hak_bin_count(bin) > less ? hak_bin_count(bin) - less : 0;
     void *top;
     hak_heap_enter(&tc->heap);
+    count_overflows(tc, cls);
     while ((top = hak_supply_pop(tc, cls, keep)) != NULL)
         hak_supply_put(tc, top);
     set_capacity(tc, cls, bin->capacity - less);
-    bin->overflows_left = (uint16_t)less;
+    bin->overflows_left = overflows_to_look(bin->capacity, tc->heap.classes[cls].overflowed);
     hak_heap_leave(&tc->heap);
 }
 
@@ -153,43 +197,69 @@ void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_bloc
     }
 }
 
-void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+/* What came back before a fill, of a bin that overflowed, as far as a bin may hold it; 0 when it is
+ * so much that a bin of any size would have been emptied again (shrink). */
+static unsigned burst_of(const struct hak_class_slabs *slabs) {
+    unsigned burst = (unsigned)slabs->room + slabs->overflowed;
+    if (burst >= 3u * slabs->capacity_max || slabs->overflowed == UINT16_MAX) return 0;
+    return burst < slabs->capacity_max ? burst : slabs->capacity_max;
+}
+
+/* The capacity that a bin should have which has none, or has overflowed since the last fill. That
+ * was too small, and is doubled at least; a burst that was as large twice is to fit. */
+static unsigned wider(struct hak_class_slabs *slabs, unsigned want) {
+    unsigned wide = 2 * (slabs->room > want ? slabs->room : want);
+    unsigned first = wide < slabs->capacity_first ? wide : slabs->capacity_first;
+    if (slabs->overflowed == 0) return first;
+    unsigned burst = burst_of(slabs);
+    unsigned again = burst < slabs->burst ? burst : slabs->burst;
+    slabs->burst = (uint16_t)burst;
+    if (burst == 0 || slabs->room < slabs->capacity_first) return first;
+    if (wide > slabs->capacity_max) wide = slabs->capacity_max;
+    return wide > again ? wide : again;
+}
+
+static HAK_NOINLINE void widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
     struct hak_bin *bin = &tc->bins[cls];
-    unsigned capacity = bin->capacity;
-    hak_assert(hak_bin_count(bin) == 0);
-    hak_assert(want >= 1 && want <= slabs->capacity_max);
-    bool was_full = bin->overflows_left != overflows_before_shrink(capacity);
-    bin->overflows_left = overflows_before_shrink(capacity);
-    if (slabs->seen == SEEN_EMPTIED) tc->scan_regrets++;
-    slabs->seen = SEEN_USED;
-    if (hak_likely(capacity >= slabs->capacity_first && capacity >= want && !was_full)) return;
-    bool is_small = capacity >= slabs->capacity_first && was_full;
-    unsigned most = is_small ? slabs->capacity_max : slabs->capacity_first;
-    unsigned wider = 2 * (capacity > want ? capacity : want);
-    if (wider > most) wider = most;
-    if (wider < want) wider = want;
-    if (wider <= capacity) return;
-    if (!may_widen(tc, (wider - capacity) * hak_sizeclass_stride(cls), was_full)) wider = want;
-    if (wider > capacity) set_capacity(tc, cls, wider);
+    count_overflows(tc, cls);
+    unsigned capacity = within_budget(tc, cls, wider(slabs, want), slabs->overflowed > 0);
+    if (capacity < want) capacity = want;
+    if (capacity > bin->capacity) set_capacity(tc, cls, capacity);
+    forget_overflows(tc, cls);
     hak_assert(bin->capacity >= want);
     hak_assert(bin->capacity <= slabs->capacity_max);
 }
 
-/* Blocks that a bin of so many bytes holds. */
-static unsigned bin_capacity(hak_class_t cls, uint32_t bytes) {
+void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+    struct hak_class_slabs *slabs = &tc->heap.classes[cls];
+    const struct hak_bin *bin = &tc->bins[cls];
+    unsigned capacity = bin->capacity;
+    hak_assert(hak_bin_count(bin) == 0);
+    hak_assert(want >= 1 && want <= slabs->capacity_max);
+    bool was_full = bin->overflows_left != overflows_before_shrink(capacity);
+    if (slabs->seen == SEEN_EMPTIED) tc->scan_regrets++;
+    slabs->seen = SEEN_USED;
+    if (hak_likely(capacity >= slabs->capacity_first && capacity >= want && !was_full)) return;
+    widen(tc, cls, want);
+}
+
+/* Blocks that a bin of so many bytes holds, and no more than `most`. */
+static unsigned bin_capacity(hak_class_t cls, uint32_t bytes, uint32_t most) {
     uint32_t stride = hak_sizeclass_stride(cls);
     if (stride == 0 || cls >= HAK_SLAB_CLASSES) return 0;
     uint32_t fit = bytes / stride;
-    return fit < 1 ? 1 : fit < HAK_BIN_BLOCKS_MAX ? fit : HAK_BIN_BLOCKS_MAX;
+    if (most > HAK_BIN_BLOCKS_MAX) most = HAK_BIN_BLOCKS_MAX;
+    return fit < 1 ? 1 : fit < most ? fit : most;
 }
 
 /* Constants, which a cache keeps from thread to thread. */
 static void init_capacities(struct hak_tcache *tc) {
     for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
         struct hak_class_slabs *slabs = &tc->heap.classes[cls];
-        slabs->capacity_first = (uint16_t)bin_capacity(cls, HAK_BIN_FIRST_BYTES);
-        slabs->capacity_max = (uint16_t)bin_capacity(cls, HAK_BIN_MAX_BYTES);
+        slabs->capacity_first =
+            (uint16_t)bin_capacity(cls, HAK_BIN_FIRST_BYTES, HAK_BIN_FIRST_BLOCKS);
+        slabs->capacity_max = (uint16_t)bin_capacity(cls, HAK_BIN_MAX_BYTES, HAK_BIN_BLOCKS_MAX);
     }
 }
 
@@ -203,6 +273,9 @@ void hak_supply_init_bins(struct hak_tcache *tc) {
         hak_bin_init(&tc->bins[cls]);
         tc->bins[cls].overflows_left = overflows_before_shrink(0);
     }
-    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++)
+    for (hak_class_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
+        forget_overflows(tc, cls);
+        tc->heap.classes[cls].burst = 0;
         tc->heap.classes[cls].seen = state_of(&tc->bins[cls]);
+    }
 }

@@ -19,9 +19,9 @@ extern _Atomic uint32_t hak_supply_threads;
 void hak_supply_init_bins(struct hak_tcache *tc);
 
 /* The first step of every fill, the bin being empty: room for `want` blocks; and twice the room
- * that there was, if it is less than at first, or the bin has overflowed since the last fill. What
- * is more than is wanted stays within the budget of all bins; an overflow raises that to its
- * bounds. */
+ * that there was, if it is less than at first, or the bin has overflowed since the last fill; and
+ * for a burst, if as many have come back twice. What is more than is wanted stays within the budget
+ * of all bins; an overflow raises that to its bounds. */
 void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want);
 
 /* A whole overflow (refill.h): the block goes back to its slab. Where blocks keep coming back and
@@ -31,7 +31,8 @@ void hak_supply_overflow(struct hak_tcache *tc, hak_class_t cls, struct hak_bloc
 
 /* Bins that the thread has not used since the last scan are emptied and get capacity 0, and the
  * spare slabs of such classes go; the budget comes down to what the others have. Used is what was
- * refilled, overflowed, or has another count than then. */
+ * refilled, overflowed, or has another count than then. Those used but not refilled lose half of
+ * what is in them, and of their room, down to their first capacity. */
 void hak_supply_scan(struct hak_tcache *tc);
 
 /* A slab of the class is about to be acquired: scans, if what was acquired since the last scan is

@@ -9,7 +9,7 @@
 #include "src/supply/slabs.h"
 
 #define WANT_MAX   HAK_REFILL_BLOCKS_MAX
-#define BLOCKS_MAX ((size_t)4 * HAK_SLAB_BLOCKS_MAX)
+#define BLOCKS_MAX ((size_t)4 * (HAK_BIN_BLOCKS_MAX + HAK_SLAB_BLOCKS_MAX))
 
 static void *held[BLOCKS_MAX];
 
@@ -310,7 +310,7 @@ static void blocks_given_back_in_any_order_serve_again(void **state) {
                 assert_true(shadow_add(held[i], hak_sizeclass_stride(cls)));
             }
             if (round == 1) mapped_bytes = stats_now().mapped_bytes;
-            if (round >= 1) assert_int_equal(stats_now().mapped_bytes, mapped_bytes);
+            if (round >= 1) assert_true(stats_now().mapped_bytes <= mapped_bytes);
             for (size_t i = count; i > 0; i--) {
                 const size_t at = (size_t)(random_next(&random) % i);
                 assert_true(shadow_remove(held[at]));

@@ -7,7 +7,7 @@
 
 #include "src/supply/supply.h"
 
-#define BLOCKS_MAX   (2 * HAK_SLAB_BLOCKS_MAX)
+#define BLOCKS_MAX   ((size_t)5 * HAK_BIN_BLOCKS_MAX)
 #define MANY_THREADS 1000000U
 
 static void *held[BLOCKS_MAX];
@@ -223,6 +223,64 @@ static void a_thread_that_visits_scans_by_the_clock(void **state) {
     assert_int_equal(hak_bin_count(&tc->bins[one]), 0);
 }
 
+static uint64_t overflows_of(const struct hak_tcache *tc) {
+    return atomic_load(&tc->heap.counts.returned_blocks) -
+           atomic_load(&tc->heap.counts.flushed_blocks);
+}
+
+/* Of a class alone, so that the budget has room for its largest bin; with what a refill may leave
+ * in the bin beside it. */
+static unsigned largest_burst(const struct hak_tcache *tc) {
+    const unsigned most = tc->heap.classes[one].capacity_max;
+    return most > 2 * HAK_REFILL_BLOCKS_MAX ? most - HAK_REFILL_BLOCKS_MAX : most / 2;
+}
+
+static void a_burst_that_comes_again_fits_in_the_third_round(void **state) {
+    (void)state;
+    struct hak_tcache *tc = this_cache();
+    const unsigned count = largest_burst(tc);
+    for (unsigned round = 0; round < 6; round++) {
+        const uint64_t before = overflows_of(tc);
+        burst(tc, one, count);
+        if (round >= 2) assert_int_equal(overflows_of(tc), before);
+    }
+    assert_true(hak_bin_count(&tc->bins[one]) >= count);
+}
+
+/* The bin would be emptied again before its blocks are asked for. */
+static void a_burst_of_many_times_what_fits_widens_nothing(void **state) {
+    (void)state;
+    struct hak_tcache *tc = this_cache();
+    const size_t count = (size_t)4 * tc->heap.classes[one].capacity_max;
+    for (unsigned round = 0; round < 4; round++) {
+        burst(tc, one, count);
+        assert_int_equal(hak_bin_count(&tc->bins[one]), 0);
+    }
+    burst(tc, one, 1);
+    assert_true(tc->bins[one].capacity <= tc->heap.classes[one].capacity_first);
+}
+
+/* A few blocks go to and fro on top of a bin that a burst has filled. */
+static void scans_take_from_a_bin_what_lies_in_it(void **state) {
+    (void)state;
+    struct hak_tcache *tc = this_cache();
+    const unsigned first = tc->heap.classes[one].capacity_first;
+    for (unsigned round = 0; round < 3; round++)
+        burst(tc, one, largest_burst(tc));
+    hak_supply_scan(tc);
+    for (unsigned scan = 0; scan < 12; scan++) {
+        void *block = take_block(tc, one);
+        hak_supply_scan(tc);
+        give_block(tc, one, block);
+        hak_supply_scan(tc);
+    }
+    assert_in_range(hak_bin_count(&tc->bins[one]), 1, first);
+    assert_in_range(tc->bins[one].capacity, 1, first);
+    burst(tc, one, largest_burst(tc));
+    burst(tc, one, largest_burst(tc));
+    assert_true(hak_bin_count(&tc->bins[one]) >= largest_burst(tc)); /* it is not forgotten */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         from_nothing(the_bins_of_each_thread_begin_with_nothing),
@@ -236,6 +294,9 @@ int main(void) {
         from_nothing(a_thread_that_gets_slabs_scans),
         from_nothing(scans_that_are_regretted_come_less_often),
         from_nothing(a_thread_that_visits_scans_by_the_clock),
+        from_nothing(a_burst_that_comes_again_fits_in_the_third_round),
+        from_nothing(a_burst_of_many_times_what_fits_widens_nothing),
+        from_nothing(scans_take_from_a_bin_what_lies_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

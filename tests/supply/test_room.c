@@ -5,7 +5,7 @@
  */
 #include "tests/conform/conform.h"
 
-#define BLOCKS_MAX ((size_t)4 * HAK_SLAB_BLOCKS_MAX)
+#define BLOCKS_MAX ((size_t)4 * HAK_BIN_BLOCKS_MAX)
 
 static void *held[BLOCKS_MAX];
 
