@@ -35,7 +35,8 @@
 #endif
 
 /* Which lock guards what, for clang's analysis (tests/lint/thread_safety.py); nothing elsewhere.
- * HAK_GUARDED_STATIC defines a static struct that is read and written under its own lock.
+ * HAK_GUARDED_STATIC defines a static struct that is read and written under its own lock;
+ * HAK_GUARDED_EXTERN declares one that the files of a module share.
  * HAK_UNCHECKED: the analysis does not follow the function; it says why. */
 #if defined(__clang__)
 #define HAK_THREAD_SAFETY(x) __attribute__((x))
@@ -53,6 +54,9 @@
 #define HAK_GUARDED_STATIC(type, name)                                                             \
     static type name;                                                                              \
     static type name HAK_GUARDED_BY(name.lock)
+#define HAK_GUARDED_EXTERN(type, name)                                                             \
+    extern type name;                                                                              \
+    extern type name HAK_GUARDED_BY(name.lock)
 
 /* Sanitizers reserve parts of the address space; geometry.h keeps out of their way. */
 #if defined(__has_feature)

@@ -42,7 +42,7 @@
  * lock (hak_heap_drain_orphans). Not every post: a word at a time, the lists of orphans would cost
  * more than the free.
  */
-#include "src/meta/heap.h"
+#include "src/meta/remote.h"
 
 #include "src/base/bits.h"
 #include "src/base/check.h"

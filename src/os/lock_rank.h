@@ -26,7 +26,7 @@ enum hak_lock_rank {
     HAK_RANK_ALERTS,   /* front/alert.c */
     HAK_RANK_TIER,     /* a shard of l25, the table of big blocks */
     HAK_RANK_SPANS,    /* the span source */
-    HAK_RANK_ORPHANS,  /* meta/heap.c */
+    HAK_RANK_ORPHANS,  /* meta/orphans.c */
     HAK_RANK_WINDOW,   /* meta/tagmap.c */
     HAK_RANK_HEADERS,  /* meta/span.c */
     HAK_RANK_ARENA,    /* meta/arena.c */

@@ -9,6 +9,7 @@
 #define HAK_SUPPLY_SLABS_H
 
 #include "src/contract/tcache.h"
+#include "src/meta/remote.h"
 
 /* Moves up to `want` of the lowest free blocks of listed slabs into the bin, lowest on top; returns
  * their number. */

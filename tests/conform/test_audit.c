@@ -5,6 +5,8 @@
  */
 #include "tests/conform/conform.h"
 
+#include "src/meta/remote.h"
+
 #define CLASS   ((hak_class_t)5) /* 80 bytes: 819 blocks a slab, the last word incomplete */
 #define BLOCKS  200U
 #define IN_BIN  4U

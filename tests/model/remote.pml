@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * remote.pml: the protocol of src/meta/remote.c and the changes of owner in src/meta/heap.c, one
+ * remote.pml: the protocol of src/meta/remote.c and the changes of owner in src/meta/orphans.c, one
  * step here for each access to a shared atomic there; for spin, run by check_model.py.
  *
  * All shared accesses are sequentially consistent in C, so interleavings are all there is; the

@@ -66,10 +66,10 @@ static const struct {
      "src/supply/room.c:", "audit: the room of the bins is summed up"},
     {HAK_FAULT_SUPPLY_EXTRA, take_a_block,
      "src/supply/slabs.c:", "audit: a block in a bin is in use in its slab"},
-    {HAK_FAULT_SPANS_TAKEN, take_a_block, "tiers/superslab/superslab.c:", "free & mask) == 0"},
+    {HAK_FAULT_SPANS_TAKEN, take_a_block, "tiers/superslab/groups.c:", "free & mask) == 0"},
     {HAK_FAULT_SPANS_MAP, empty_slabs,
      "tiers/superslab/superslab.c:", "hak_tagmap_span(base) == NULL"},
-    {HAK_FAULT_BIGCACHE_BUCKET, reuse_big_blocks, "tiers/bigcache/bigcache.c:", "!kept->is_hashed"},
+    {HAK_FAULT_BIGCACHE_BUCKET, reuse_big_blocks, "tiers/bigcache/kept.h:", "!kept->is_hashed"},
     {HAK_FAULT_BIGCACHE_BYTES, reuse_big_blocks,
      "tiers/bigcache/bigcache.c:", "bigcache: bytes kept"},
 };

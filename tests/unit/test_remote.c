@@ -7,6 +7,7 @@
 
 #include "src/contract/slots.h"
 #include "src/front/init.h"
+#include "src/meta/remote.h"
 
 #include <pthread.h>
 
