@@ -6,6 +6,7 @@
 #include "src/base/tunables.h"
 #include "src/front/fast.h"
 #include "src/front/front.h"
+#include "src/front/init.h"
 #include "src/front/malloc.h"
 #include "src/front/route.h"
 
@@ -21,13 +22,19 @@ static void clear(void *block) {
     }
 }
 
+static HAK_COLD void *refuse(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
 /* Apart, so that the usual way saves no registers. */
 static HAK_NOINLINE void *calloc_unusual(size_t bytes) {
     if (bytes == 0) bytes = 1;
-    if (bytes <= hak_bins_size_max()) {
-        void *block = hak_fast_malloc(bytes); /* first: it may be the call that starts the thread */
-        if (hak_unlikely(block == NULL)) return NULL;
-        return memset(block, 0, hak_route(bytes, HAK_ALIGN_BYTES).usable_bytes);
+    if (bytes > PTRDIFF_MAX || !hak_init()) return refuse();
+    const struct hak_route route = hak_route(bytes, HAK_ALIGN_BYTES);
+    if (hak_route_is_slab(&route)) {
+        void *slab_block = hak_fast_malloc(bytes);
+        return hak_likely(slab_block != NULL) ? memset(slab_block, 0, route.usable_bytes) : NULL;
     }
     bool zeroed;
     void *block = hak_malloc_any(bytes, HAK_ALIGN_BYTES, &zeroed);
@@ -37,11 +44,6 @@ static HAK_NOINLINE void *calloc_unusual(size_t bytes) {
         clear(block);
     }
     return block;
-}
-
-static HAK_COLD void *refuse(void) {
-    errno = ENOMEM;
-    return NULL;
 }
 
 void *hak_front_calloc(size_t count, size_t size) {
