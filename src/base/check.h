@@ -35,9 +35,11 @@ typedef void (*hak_report_fn)(void *arg, const char *claim, const void *where,
                               unsigned long long want, unsigned long long got);
 
 /* One that ends the process; `arg` is HAK_HERE. Not in release builds. */
-#define HAK_TEXT_OF_(number) #number
-#define HAK_TEXT_OF(number)  HAK_TEXT_OF_(number)
-#define HAK_HERE             __FILE__ ":" HAK_TEXT_OF(__LINE__)
+struct hak_place {
+    const char *file;
+    int line;
+};
+#define HAK_HERE (&(struct hak_place){__FILE__, __LINE__})
 void hak_report_panic(void *arg, const char *claim, const void *where, unsigned long long want,
                       unsigned long long got);
 

@@ -2,8 +2,8 @@
 /*
  * audit.c: hak_check, the recount of every invariant.
  *
- * For each slab: the counts against the bits; for each heap, and for the orphans: the sums that
- * statistics read against the slabs. For each block outside the bitmaps, that is in a bin or in a
+ * Slabs, heaps and orphans are walked by meta/conserve.c, as in builds with guards=audit; at rest
+ * the remote bits are recounted too. For each block outside the bitmaps, that is in a bin or in a
  * sender's cache: it begins a carved block of the right class and heap, and is in no bitmap and in
  * no second bin or cache; for that it gets a mark in a map that lives as long as the audit, 4096
  * bits a span. The tiers recount their own.
@@ -14,14 +14,12 @@
 #include "src/front/init.h"
 #include "src/front/purge.h"
 #include "src/front/text.h"
-#include "src/front/thread.h"
+#include "src/meta/conserve.h"
 #include "src/os/os.h"
 
 struct audit {
     hak_report_fn report;
-    const struct hak_heap *owner;          /* of the slabs being walked */
     uint64_t (*marks)[HAK_SLAB_WORDS_MAX]; /* by span number: blocks found outside the bitmaps */
-    struct hak_slab_sums sums;             /* of the slabs walked since they were last cleared */
     bool holds;
 };
 
@@ -31,55 +29,18 @@ static void breach(struct audit *audit, const char *claim, const void *where, ui
     audit->report(audit, claim, where, want, got);
 }
 
-static void audit_slab(struct audit *audit, const struct hak_slab *slab) {
-    hak_heap_sum_slab(&audit->sums, slab);
-    unsigned nfree = 0;
-    uint64_t both = 0;
+/* At rest what other threads posted can be told as well. */
+static void audit_remote(struct audit *audit, const struct hak_slab *slab) {
     for (unsigned w = 0; w < slab->words; w++) {
         uint64_t remote = atomic_load(hak_slab_remote_word(slab, w));
-        nfree += hak_bits_count(slab->free_bits[w]);
-        both |= remote & slab->free_bits[w];
-        if (((remote | slab->free_bits[w]) & ~hak_slab_carved_bits(slab, w)) != 0) {
-            breach(audit, "a block never carved is in no bitmap", slab, 0, w);
+        uint64_t both = remote & slab->free_bits[w];
+        if ((remote & ~hak_slab_carved_bits(slab, w)) != 0) {
+            breach(audit, "a block never carved is not remote", slab, 0, w);
         }
-        if (slab->free_bits[w] != 0 && w < slab->low_word) {
-            breach(audit, "no free bit lies before low_word", slab, slab->low_word, w);
-        }
+        if (both != 0) breach(audit, "a block is free or remote, not both", slab, 0, both);
         if (remote != 0 && (atomic_load(&slab->summary) >> w & 1) == 0) {
             breach(audit, "the summary knows every remote word", slab, 1, 0);
         }
-    }
-    if (nfree != slab->nfree) breach(audit, "nfree counts the free bits", slab, slab->nfree, nfree);
-    if (!hak_slab_is_purged_right(slab)) {
-        breach(audit, "no block in use lies on a page given back", slab, 0, 1);
-    }
-    if (both != 0) breach(audit, "a block is free or remote, not both", slab, 0, both);
-    if (slab->carved > slab->capacity || slab->nfree > slab->carved) {
-        breach(audit, "nfree <= carved <= capacity", slab, slab->capacity, slab->carved);
-    }
-    if (atomic_load(&slab->owner) != audit->owner) {
-        breach(audit, "a slab's owner is the heap that lists it", slab, 0, 1);
-    }
-    if (hak_tagmap_span(slab->span.base) != &slab->span) {
-        breach(audit, "the tag map leads to the slab", slab, 0, 1);
-    }
-}
-
-/* The counters of the slabs that were walked; clears the sums of the walk. */
-static void audit_sums(struct audit *audit, struct hak_slab_sums counted, const void *where) {
-    struct hak_slab_sums walked = audit->sums;
-    audit->sums = (struct hak_slab_sums){0};
-    if (counted.slab_bytes != walked.slab_bytes) {
-        breach(audit, "bytes of all slabs", where, counted.slab_bytes, walked.slab_bytes);
-    }
-    if (counted.carved_bytes != walked.carved_bytes) {
-        breach(audit, "bytes of carved blocks", where, counted.carved_bytes, walked.carved_bytes);
-    }
-    if (counted.active_bytes != walked.active_bytes) {
-        breach(audit, "bytes of active blocks", where, counted.active_bytes, walked.active_bytes);
-    }
-    if (counted.free_blocks != walked.free_blocks) {
-        breach(audit, "free blocks of all slabs", where, counted.free_blocks, walked.free_blocks);
     }
 }
 
@@ -183,16 +144,17 @@ static void audit_holding(void *arg, const void *block) {
 
 /* A heap's slabs and lists; orphans are listed for blocks never carved as well. */
 static void audit_heap(struct audit *audit, const struct hak_heap *heap) {
-    audit->owner = heap;
+    if (!hak_conserve_heap(heap, audit->report, audit)) audit->holds = false;
     for (size_t cls = 1; cls < HAK_SLAB_CLASSES; cls++) {
-        for (const struct hak_slab *s = heap->classes[cls].all; s != NULL; s = s->all_next)
-            audit_slab(audit, s);
+        for (const struct hak_slab *s = heap->classes[cls].all; s != NULL; s = s->all_next) {
+            if (!hak_conserve_slab(s, heap, audit->report, audit)) audit->holds = false;
+            if (s->free_bits != NULL) audit_remote(audit, s);
+        }
         for (const struct hak_slab *s = heap->classes[cls].listed; s != NULL; s = s->next) {
             bool may_give = s->nfree > 0 || (heap == hak_heap_orphans() && s->carved < s->capacity);
             if (!may_give) breach(audit, "a listed slab has free bits", s, 1, 0);
         }
     }
-    audit_sums(audit, hak_heap_sums(heap), heap);
 }
 
 static void audit_bin_of_slabs(struct audit *audit, const struct hak_tcache *tc, size_t cls) {

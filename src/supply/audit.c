@@ -64,6 +64,11 @@ static const struct hak_slab *slab_by(const struct hak_heap *heap, uint64_t numb
     return NULL;
 }
 
+static void conserve_slab(const struct hak_slab *slab, const struct hak_heap *heap,
+                          const char *file, int line) {
+    (void)hak_conserve_slab(slab, heap, hak_report_panic, &(struct hak_place){file, line});
+}
+
 void hak_supply_conserve(struct hak_tcache *tc, hak_class_t cls, const char *file, int line) {
     static _Atomic uint64_t calls;
     conserve_room(tc, file, line);
@@ -73,5 +78,5 @@ void hak_supply_conserve(struct hak_tcache *tc, hak_class_t cls, const char *fil
     if (call % HAK_AUDIT_PATHS != 0) return;
     uint64_t number = (call + 1) * HAK_HASH_MULTIPLIER >> 8;
     const struct hak_slab *slab = slab_by(&tc->heap, number);
-    if (slab != NULL) hak_conserve_slab(slab, &tc->heap, file, line);
+    if (slab != NULL) conserve_slab(slab, &tc->heap, file, line);
 }

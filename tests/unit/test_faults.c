@@ -56,7 +56,7 @@ static const struct {
     void (*body)(void);
     const char *file, *claim;
 } faults[] = {
-    {HAK_FAULT_HEAP_UNCOUNTED, take_a_block, "src/meta/heap.c:", "audit: bytes of all slabs"},
+    {HAK_FAULT_HEAP_UNCOUNTED, take_a_block, "src/meta/heap.c:", "bytes of all slabs"},
     {HAK_FAULT_HEAP_LISTED, empty_slabs, "src/meta/slab.c:", "!slab->is_listed"},
     {HAK_FAULT_REMOTE_PUSH, free_by_another_thread,
      "src/meta/remote.c:", "atomic_load(&slab->pending) == 1"},
