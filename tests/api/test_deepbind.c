@@ -15,6 +15,7 @@
 #include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define PLUGIN "libhak-deepbind-plugin.so"
 
@@ -223,7 +224,7 @@ static void *pass_round(void *seed) {
         char *block = plugin.malloc(size);
         if (block == NULL) return NULL;
         memset(block, (int)dice, size);
-        release(__atomic_exchange_n(&ring[dice % RING_PLACES], block, __ATOMIC_ACQ_REL));
+        release(atomic_exchange(&ring[dice % RING_PLACES], block));
     }
     return seed;
 }

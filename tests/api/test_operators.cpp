@@ -233,7 +233,7 @@ void what_the_handler_throws_does_not_leave_a_nothrow_form() {
         blocks[2] = ::operator new(too_much, wanted, std::nothrow);
         blocks[3] = ::operator new[](too_much, wanted, std::nothrow);
     } catch (...) {
-        CHECK(!"an exception");
+        check(false, "an exception", __LINE__);
     }
     std::set_new_handler(nullptr);
     CHECK(std::uncaught_exceptions() == 0);
