@@ -80,12 +80,14 @@ static unsigned within_budget(struct hak_tcache *tc, hak_class_t cls, unsigned c
                               bool was_full) {
     uint32_t stride = hak_sizeclass_stride(cls);
     unsigned before = tc->bins[cls].capacity;
-    if (tc->keeps_capacities || capacity <= before) return before;
-    uint32_t most = was_full && budget_max() > tc->bin_budget ? budget_max() : tc->bin_budget;
-    uint32_t left = most > tc->bin_bytes ? most - tc->bin_bytes : 0;
-    if (capacity - before > left / stride) capacity = before + left / stride;
+    if (capacity <= before || tc->keeps_capacities) return before;
     uint32_t bytes = tc->bin_bytes + (capacity - before) * stride;
-    if (capacity > before && bytes > tc->bin_budget) tc->bin_budget = bytes;
+    if (bytes <= tc->bin_budget) return capacity;
+    uint32_t most = was_full ? budget_max() : tc->bin_budget;
+    if (most < tc->bin_bytes + stride) return before;
+    if (bytes > most) capacity = before + (most - tc->bin_bytes) / stride;
+    bytes = tc->bin_bytes + (capacity - before) * stride;
+    if (bytes > tc->bin_budget) tc->bin_budget = bytes;
     return capacity;
 }
 
@@ -95,14 +97,14 @@ static unsigned within_budget(struct hak_tcache *tc, hak_class_t cls, unsigned c
 /* Neither of these; and not the same as before when the thread has used the bin in between, as a
  * rule; widen() sees to fills. */
 static uint16_t state_of(const struct hak_bin *bin) {
-    return (uint16_t)((bin->overflows_left * 257u + hak_bin_count(bin)) % SEEN_EMPTIED);
+    return (uint16_t)((bin->overflows_left * 257u + hak_bin_count(bin)) & INT16_MAX);
 }
 
 /* A bin that was used and not filled since the last scan held more than was asked for: half of it
- * goes, down to what every bin may have. */
-static void narrow(struct hak_tcache *tc, hak_class_t cls) {
+ * goes, down to the blocks that every bin may have. */
+static HAK_NOINLINE void narrow(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
-    unsigned least = tc->heap.classes[cls].capacity_first;
+    unsigned least = HAK_BIN_FIRST_BLOCKS;
     if (hak_bin_count(bin) <= least) return;
     unsigned capacity = bin->capacity / 2 > least ? bin->capacity / 2 : least;
     unsigned keep = hak_bin_count(bin) / 2 < capacity ? hak_bin_count(bin) / 2 : capacity;
@@ -115,15 +117,20 @@ static void scan_class(struct hak_tcache *tc, hak_class_t cls) {
     struct hak_bin *bin = &tc->bins[cls];
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
     if (slabs->seen != state_of(bin)) {
-        if (slabs->seen != SEEN_USED) narrow(tc, cls);
+        bool is_wide = bin->capacity > HAK_BIN_FIRST_BLOCKS;
+        if (hak_unlikely(is_wide) && slabs->seen != SEEN_USED) narrow(tc, cls);
         slabs->seen = state_of(bin);
         return;
     }
     bool had_room = bin->capacity > 0;
     if (had_room || hak_bins_may_hold(cls)) hak_bins_flush(tc, cls, 0);
-    if (had_room) set_capacity(tc, cls, 0);
-    forget_overflows(tc, cls);
-    slabs->seen = state_of(bin);
+    if (had_room) {
+        set_capacity(tc, cls, 0);
+        forget_overflows(tc, cls);
+    } else if (hak_unlikely(slabs->overflowed > 0)) {
+        forget_overflows(tc, cls);
+        slabs->seen = state_of(bin);
+    }
     size_t spare_bytes = tc->heap.spare_bytes;
     if (spare_bytes > 0) hak_heap_empty_spare(&tc->heap, cls);
     if (!had_room && tc->heap.spare_bytes == spare_bytes) return;
@@ -219,11 +226,17 @@ static unsigned wider(struct hak_class_slabs *slabs, unsigned want) {
     return wide > again ? wide : again;
 }
 
-static HAK_NOINLINE void widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
+/* Whether one place more is within the bounds of the bin, and of all bins. */
+static bool may_grow(const struct hak_tcache *tc, hak_class_t cls) {
+    return tc->bins[cls].capacity < tc->heap.classes[cls].capacity_max &&
+           tc->bin_bytes + hak_sizeclass_stride(cls) <= budget_max();
+}
+
+static void widen(struct hak_tcache *tc, hak_class_t cls, unsigned want, bool was_full) {
     struct hak_class_slabs *slabs = &tc->heap.classes[cls];
     struct hak_bin *bin = &tc->bins[cls];
-    count_overflows(tc, cls);
-    unsigned capacity = within_budget(tc, cls, wider(slabs, want), slabs->overflowed > 0);
+    if (was_full) count_overflows(tc, cls);
+    unsigned capacity = within_budget(tc, cls, wider(slabs, want), was_full);
     if (capacity < want) capacity = want;
     if (capacity > bin->capacity) set_capacity(tc, cls, capacity);
     forget_overflows(tc, cls);
@@ -240,8 +253,14 @@ void hak_supply_widen(struct hak_tcache *tc, hak_class_t cls, unsigned want) {
     bool was_full = bin->overflows_left != overflows_before_shrink(capacity);
     if (slabs->seen == SEEN_EMPTIED) tc->scan_regrets++;
     slabs->seen = SEEN_USED;
-    if (hak_likely(capacity >= slabs->capacity_first && capacity >= want && !was_full)) return;
-    widen(tc, cls, want);
+    if (hak_likely(capacity >= slabs->capacity_first && capacity >= want)) {
+        if (hak_likely(!was_full)) return;
+        if (slabs->overflowed == 0 && !may_grow(tc, cls)) {
+            tc->bins[cls].overflows_left = overflows_before_shrink(capacity);
+            return;
+        }
+    }
+    widen(tc, cls, want, was_full);
 }
 
 /* Blocks that a bin of so many bytes holds, and no more than `most`. */
