@@ -7,10 +7,15 @@
 #include "src/base/check.h"
 #include "src/os/os.h"
 
+#include <string.h>
+
+void hak_text_add_bytes(struct hak_text *text, const char *bytes, size_t length) {
+    while (length-- > 0 && text->length < sizeof text->bytes - 1)
+        text->bytes[text->length++] = *bytes++;
+}
+
 void hak_text_add(struct hak_text *text, const char *string) {
-    while (*string != '\0' && text->length < sizeof text->bytes - 1) {
-        text->bytes[text->length++] = *string++;
-    }
+    hak_text_add_bytes(text, string, strlen(string));
 }
 
 static void add_number(struct hak_text *text, uint64_t number, unsigned radix) {

@@ -15,6 +15,7 @@ struct hak_text {
 };
 
 void hak_text_add(struct hak_text *text, const char *string);
+void hak_text_add_bytes(struct hak_text *text, const char *bytes, size_t length);
 void hak_text_add_decimal(struct hak_text *text, uint64_t number);
 void hak_text_add_hex(struct hak_text *text, uint64_t number); /* with 0x */
 

@@ -93,6 +93,9 @@ uintptr_t hak_os_program_break(void);
 /* The value of an environment variable; NULL when unset, and always in AT_SECURE processes. */
 const char *hak_os_getenv(const char *name);
 
+/* The environment's entry "name=value" of that index; NULL past the last, and likewise. */
+const char *hak_os_env_entry(size_t index);
+
 /* Write unbuffered; errors are ignored. No cancellation points. */
 void hak_os_write_stderr(const char *text, size_t bytes);
 void hak_os_write_stdout(const char *text, size_t bytes);

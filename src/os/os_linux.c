@@ -300,6 +300,10 @@ const char *hak_os_getenv(const char *name) {
     return NULL;
 }
 
+const char *hak_os_env_entry(size_t index) {
+    return environ == NULL || getauxval(AT_SECURE) != 0 ? NULL : environ[index];
+}
+
 static void write_all(int file, const char *text, size_t bytes) {
     int saved_errno = errno;
     while (bytes > 0) {

@@ -7,7 +7,7 @@
 #include "tests/api/suite.h"
 
 #include "include/hakmem.h"
-#include "src/contract/slots.h"
+#include "src/front/conf.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -54,13 +54,13 @@ static void look_at_switch(void *arg, const struct hak_switch *named) {
     if (strstr(text, cell) == NULL) fail_msg("%s is not on the page", named->name);
 }
 
-static void every_switch_of_a_module_stands_on_the_page(void **state) {
+static void every_switch_stands_on_the_page(void **state) {
     FILE *page = fopen(*state, "r");
     unsigned count = 0;
     assert_non_null(page);
     text[fread(text, 1, TEXT_MAX - 1, page)] = '\0';
     fclose(page);
-    hak_bind_switches(look_at_switch, &count);
+    hak_conf_visit(look_at_switch, &count);
     assert_true(count > 0);
 }
 
@@ -114,7 +114,7 @@ int main(int argc, char **argv) {
     library = argv[argc - 1];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_are_named_and_visited_without_a_lock),
-        cmocka_unit_test_prestate(every_switch_of_a_module_stands_on_the_page, argv[1]),
+        cmocka_unit_test_prestate(every_switch_stands_on_the_page, argv[1]),
         cmocka_unit_test(the_log_of_refills_is_summed_up_at_the_end),
         cmocka_unit_test(statistics_at_the_end_have_the_counters),
     };

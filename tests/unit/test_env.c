@@ -85,15 +85,28 @@ static void what_is_no_number_gives_the_fallback(void **state) {
     }
 }
 
-static void a_switch_is_on_when_set_to_anything_but_0(void **state) {
+static void a_switch_is_on_when_set_to_anything_but_no(void **state) {
     (void)state;
-    static const char *const on[] = {"1", "", "00", "no", "0 "};
+    static const char *const on[] = {"1", "00", "no", "0 ", "FALSE"};
     for (size_t i = 0; i < COUNT_OF(on); i++) {
         assert_int_equal(setenv(NAME, on[i], 1), 0);
         assert_true(hak_env_is_on(NAME));
     }
-    assert_int_equal(setenv(NAME, "0", 1), 0);
+    static const char *const off[] = {"0", "false"};
+    for (size_t i = 0; i < COUNT_OF(off); i++) {
+        assert_int_equal(setenv(NAME, off[i], 1), 0);
+        assert_false(hak_env_is_on(NAME));
+        assert_true(hak_env_is_off(NAME));
+    }
+}
+
+static void an_empty_variable_is_as_if_unset(void **state) {
+    (void)state;
+    assert_int_equal(setenv(NAME, "", 1), 0);
     assert_false(hak_env_is_on(NAME));
+    assert_false(hak_env_is_off(NAME));
+    assert_false(hak_env_is(NAME, ""));
+    assert_null(hak_env_value(NAME).bytes);
 }
 
 static void a_word_is_compared_whole(void **state) {
@@ -103,8 +116,6 @@ static void a_word_is_compared_whole(void **state) {
     assert_false(hak_env_is(NAME, "fre"));
     assert_false(hak_env_is(NAME, "frees"));
     assert_false(hak_env_is(NAME, ""));
-    assert_int_equal(setenv(NAME, "", 1), 0);
-    assert_true(hak_env_is(NAME, ""));
 }
 
 static void names_that_begin_alike_are_told_apart(void **state) {
@@ -132,7 +143,8 @@ int main(void) {
         cmocka_unit_test_setup(a_unit_that_overflows_gives_the_fallback, unset),
         cmocka_unit_test_setup(numbers_up_to_the_most_are_taken_and_no_larger_ones, unset),
         cmocka_unit_test_setup(what_is_no_number_gives_the_fallback, unset),
-        cmocka_unit_test_setup(a_switch_is_on_when_set_to_anything_but_0, unset),
+        cmocka_unit_test_setup(a_switch_is_on_when_set_to_anything_but_no, unset),
+        cmocka_unit_test_setup(an_empty_variable_is_as_if_unset, unset),
         cmocka_unit_test_setup(a_word_is_compared_whole, unset),
         cmocka_unit_test_setup(names_that_begin_alike_are_told_apart, unset),
         cmocka_unit_test_setup(reading_keeps_errno, unset),

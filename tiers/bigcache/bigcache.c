@@ -23,7 +23,7 @@ static void unmap_span(struct hak_big_span *gone) {
 }
 
 static int bigcache_init(void) HAK_UNCHECKED {
-    bool is_on = hak_env_number("HAKMEM_BIGCACHE", 1, 1) != 0;
+    bool is_on = !hak_env_is_off("HAKMEM_BIGCACHE");
     size_t share = hak_os_memory_bytes() / HAK_BIGCACHE_SHARE;
     if (share > HAK_BIGCACHE_BYTES) share = HAK_BIGCACHE_BYTES;
     hak_bigcache.bytes_max = hak_env_number("HAKMEM_BIGCACHE_BYTES", share, SIZE_MAX);
@@ -277,11 +277,21 @@ static void bigcache_counters(hak_counter_fn *visit, void *arg) {
 }
 
 static const struct hak_switch bigcache_switches[] = {
-    {"HAKMEM_BIGCACHE", "on or off", "whether freed mappings are kept"},
-    {"HAKMEM_BIGCACHE_BYTES", "bytes", "budget of kept mappings"},
-    {"HAKMEM_BIGCACHE_AGE_MS", "ms", "age limit of a kept mapping"},
-    {"HAKMEM_BIGCACHE_SITE", "on or off", "whether a kept mapping prefers its call site"},
-    {NULL, NULL, NULL},
+    {.name = "HAKMEM_BIGCACHE", .unit = "on or off", .help = "whether freed mappings are kept"},
+    {.name = "HAKMEM_BIGCACHE_BYTES",
+     .unit = "bytes",
+     .help = "budget of kept mappings",
+     .kind = HAK_SWITCH_NUMBER,
+     .max = SIZE_MAX},
+    {.name = "HAKMEM_BIGCACHE_AGE_MS",
+     .unit = "ms",
+     .help = "age limit of a kept mapping",
+     .kind = HAK_SWITCH_NUMBER,
+     .max = HAK_AGE_MS_MAX},
+    {.name = "HAKMEM_BIGCACHE_SITE",
+     .unit = "on or off",
+     .help = "whether a kept mapping prefers its call site"},
+    {.name = NULL},
 };
 
 static bool bigcache_check(hak_report_fn report, void *arg) {

@@ -23,7 +23,7 @@ static struct {
 } p0;
 
 static int p0_init(void) {
-    p0.is_off = hak_env_is_on("HAKMEM_TINY_P0_DISABLE") || hak_env_is("HAKMEM_TINY_P0_ENABLE", "0");
+    p0.is_off = hak_env_is_on("HAKMEM_TINY_P0_DISABLE") || hak_env_is_off("HAKMEM_TINY_P0_ENABLE");
     p0.no_drain = hak_env_is_on("HAKMEM_TINY_P0_NO_DRAIN");
     p0.log = hak_env_is_on("HAKMEM_TINY_P0_LOG");
     return 0;
@@ -84,11 +84,17 @@ static const char *p0_verdict(void) {
 }
 
 static const struct hak_switch p0_switches[] = {
-    {"HAKMEM_TINY_P0_ENABLE", "on or off", "whether a refill takes free blocks first"},
-    {"HAKMEM_TINY_P0_DISABLE", "on or off", "whether it carves first, whatever ENABLE says"},
-    {"HAKMEM_TINY_P0_NO_DRAIN", "on or off", "whether a refill leaves remote frees alone"},
-    {"HAKMEM_TINY_P0_LOG", "on or off", "whether each refill is recounted"},
-    {NULL, NULL, NULL},
+    {.name = "HAKMEM_TINY_P0_ENABLE",
+     .unit = "on or off",
+     .help = "whether a refill takes free blocks first"},
+    {.name = "HAKMEM_TINY_P0_DISABLE",
+     .unit = "on or off",
+     .help = "whether it carves first, whatever ENABLE says"},
+    {.name = "HAKMEM_TINY_P0_NO_DRAIN",
+     .unit = "on or off",
+     .help = "whether a refill leaves remote frees alone"},
+    {.name = "HAKMEM_TINY_P0_LOG", .unit = "on or off", .help = "whether each refill is recounted"},
+    {.name = NULL},
 };
 
 static bool p0_check(hak_report_fn report, void *arg) {
