@@ -1,75 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_threads.c: the contract of src/contract/refill.h between threads: blocks outlive their
- * thread, anybody frees them, their memory serves again, and a thread's end leaves nothing behind.
+ * test_threads.c: blocks and slabs of threads that end, and what is counted of them.
  */
-#include "tests/conform/conform.h"
-
-#include <limits.h>
-#include <sys/wait.h>
-
-#define BATCH_MAX ((size_t)4096)
-
-/* Blocks of one class on their way between threads. */
-struct batch {
-    hak_class_t cls;
-    size_t count;
-    void *blocks[BATCH_MAX];
-    struct hak_tcache *taker; /* the cache that they were taken from */
-};
-
-static struct batch batch, other;
-
-/* As many as fill a slab and begin another. */
-static void plan(struct batch *out, hak_class_t cls) {
-    const size_t whole = hak_slab_span_bytes(cls) / hak_sizeclass_stride(cls) + 3;
-    out->cls = cls;
-    out->count = whole < BATCH_MAX ? whole : BATCH_MAX;
-}
-
-static void *take_batch(void *argument) {
-    struct batch *own = argument;
-    own->taker = this_cache();
-    for (size_t i = 0; i < own->count; i++) {
-        own->blocks[i] = take_block(own->taker, own->cls);
-        require(own->blocks[i] != NULL);
-        require(shadow_add(own->blocks[i], hak_sizeclass_stride(own->cls)));
-        pattern_write(own->blocks[i], hak_sizeclass_stride(own->cls), (unsigned)i);
-    }
-    return NULL;
-}
-
-static void *free_batch(void *argument) {
-    struct batch *own = argument;
-    const uint32_t stride = hak_sizeclass_stride(own->cls);
-    for (size_t i = 0; i < own->count; i++) {
-        require(pattern_find_damage(own->blocks[i], stride, (unsigned)i) == stride);
-        require(shadow_remove(own->blocks[i]));
-        hak_free(own->blocks[i]);
-    }
-    return NULL;
-}
-
-static void *free_and_post_batch(void *argument) {
-    free_batch(argument);
-    hak_thread_flush(this_cache());
-    return NULL;
-}
-
-static bool holds_block(const struct batch *in, const void *block) {
-    for (size_t i = 0; i < in->count; i++) {
-        if (in->blocks[i] == block) return true;
-    }
-    return false;
-}
-
-static size_t count_common(const struct batch *a, const struct batch *b) {
-    size_t count = 0;
-    for (size_t i = 0; i < b->count; i++) {
-        if (holds_block(a, b->blocks[i])) count++;
-    }
-    return count;
-}
+#include "tests/conform/enders.h"
 
 static void blocks_outlive_their_thread_with_their_contents(void **state) {
     (void)state;
@@ -251,83 +184,6 @@ static void the_child_of_a_fork_counts_what_its_parent_did(void **state) {
     free_and_post_batch(&other);
 }
 
-static void an_adopter_never_gets_a_block_that_lives(void **state) {
-    (void)state;
-    for_each_class(cls) {
-        plan(&batch, cls);
-        plan(&other, cls);
-        run_thread(take_batch, &batch);
-        const size_t half = batch.count / 2;
-        void *kept[BATCH_MAX];
-        memcpy(kept, batch.blocks + half, (batch.count - half) * sizeof(void *));
-        const size_t all = batch.count;
-        batch.count = half;
-        free_and_post_batch(&batch);
-        run_thread(take_batch, &other); /* the shadow refuses what overlaps */
-        const uint32_t stride = hak_sizeclass_stride(cls);
-        for (size_t i = half; i < all; i++) {
-            assert_pattern(kept[i - half], stride, (unsigned)i);
-            assert_true(shadow_remove(kept[i - half]));
-            hak_free(kept[i - half]);
-        }
-        free_and_post_batch(&other);
-    }
-}
-
-static void threads_that_come_and_go_do_not_grow_the_heap(void **state) {
-    (void)state;
-    for_each_class(cls) {
-        plan(&batch, cls);
-        uint64_t mapped_bytes = 0;
-        for (unsigned round = 0; round < 12; round++) {
-            run_thread(take_batch, &batch);
-            free_and_post_batch(&batch);
-            if (round == 3) mapped_bytes = stats_now().mapped_bytes;
-        }
-        assert_int_equal(stats_now().mapped_bytes, mapped_bytes);
-    }
-}
-
-static void what_others_free_returns_to_a_living_owner(void **state) {
-    (void)state;
-    for_each_class(cls) {
-        plan(&batch, cls);
-        take_batch(&batch);
-        run_thread(free_batch, &batch);
-        plan(&other, cls);
-        size_t common = 0;
-        void *held[4 * BATCH_MAX];
-        size_t count = 0;
-        /* The owner may have fresh memory left: a second slab's worth at most comes before. */
-        for (unsigned slabs = 0; slabs < 4 && common == 0; slabs++) {
-            take_batch(&other);
-            common = count_common(&batch, &other);
-            for (size_t i = 0; i < other.count; i++) {
-                held[count++] = other.blocks[i];
-            }
-        }
-        assert_true(common > 0);
-        for (size_t i = 0; i < count; i++) {
-            assert_true(shadow_remove(held[i]));
-            hak_free(held[i]);
-        }
-    }
-}
-
-static void what_passes_from_a_maker_to_a_freer_does_not_grow_the_heap(void **state) {
-    (void)state;
-    for_each_class(cls) {
-        plan(&batch, cls);
-        uint64_t mapped_bytes = 0;
-        for (unsigned round = 0; round < 12; round++) {
-            take_batch(&batch);
-            run_thread(free_batch, &batch);
-            if (round == 3) mapped_bytes = stats_now().mapped_bytes;
-        }
-        assert_int_equal(stats_now().mapped_bytes, mapped_bytes);
-    }
-}
-
 static void *take_then_let_main_free(void *argument) {
     struct batch *own = argument;
     take_batch(own);
@@ -348,51 +204,6 @@ static void remote_frees_that_the_owner_never_drained_are_not_lost(void **state)
     }
 }
 
-/* A key younger than the allocator's own: its last round comes after the cache has ended. */
-static pthread_key_t late_key;
-static unsigned late_rounds;
-static void *late_blocks[PTHREAD_DESTRUCTOR_ITERATIONS];
-
-static void allocate_late(void *value) {
-    void *block = hak_malloc(100);
-    require(block != NULL);
-    pattern_write(block, 100, late_rounds);
-    for (size_t size = 1; size <= 2 * HAK_BINNED_MAX; size *= 3) {
-        unsigned char *passing = hak_calloc(1, size);
-        require(passing != NULL && passing[0] == 0 && passing[size - 1] == 0);
-        memset(passing, 0xdd, size);
-        passing = hak_realloc(passing, size + 1);
-        require(passing != NULL && passing[size - 1] == 0xdd);
-        hak_free(passing);
-    }
-    late_blocks[late_rounds++] = block;
-    if (late_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
-        require(pthread_setspecific(late_key, value) == 0);
-    }
-}
-
-static void *arm_late_key(void *argument) {
-    hak_free(hak_malloc(100));
-    require(pthread_setspecific(late_key, argument) == 0);
-    return NULL;
-}
-
-static void calls_after_a_threads_end_still_work(void **state) {
-    (void)state;
-    assert_int_equal(pthread_key_create(&late_key, allocate_late), 0);
-    for (unsigned i = 0; i < 20; i++) {
-        late_rounds = 0;
-        run_thread(arm_late_key, &late_rounds);
-        assert_int_equal(late_rounds, PTHREAD_DESTRUCTOR_ITERATIONS);
-        for (unsigned round = 0; round < late_rounds; round++) {
-            assert_pattern(late_blocks[round], 100, round);
-            hak_free(late_blocks[round]);
-        }
-        assert_true(hak_check());
-    }
-    assert_int_equal(pthread_key_delete(late_key), 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         scenario(
@@ -407,11 +218,6 @@ int main(void) {
         scenario(the_sums_follow_blocks_and_slabs_between_threads),
         scenario(full_bins_and_flushes_are_told_apart),
         scenario(the_child_of_a_fork_counts_what_its_parent_did),
-        scenario(an_adopter_never_gets_a_block_that_lives),
-        scenario(threads_that_come_and_go_do_not_grow_the_heap),
-        scenario(what_others_free_returns_to_a_living_owner),
-        scenario(what_passes_from_a_maker_to_a_freer_does_not_grow_the_heap),
-        scenario(calls_after_a_threads_end_still_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
