@@ -15,7 +15,8 @@
 #define _GNU_SOURCE
 #include "harness/ledger.h"
 
-#include <dlfcn.h>
+#include "harness/ledger_behind.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -28,7 +29,6 @@
 #define EXPORT      __attribute__((visibility("default")))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-enum { EARLY_BYTES = 65536, EARLY_ALIGN = 16 };
 enum state { UNKNOWN, SILENT, COUNTING }; /* UNKNOWN is what a wiped page says */
 
 struct own {
@@ -37,91 +37,6 @@ struct own {
 };
 
 static struct own *own; /* a page wiped in children; set once, before there are threads */
-
-/* ---- the allocator behind ---- */
-
-static struct {
-    void *(*malloc)(size_t);
-    void (*free)(void *);
-    void *(*calloc)(size_t, size_t);
-    void *(*realloc)(void *, size_t);
-    void *(*memalign)(size_t, size_t);
-    void *(*aligned_alloc)(size_t, size_t);
-    int (*posix_memalign)(void **, size_t, size_t);
-    size_t (*malloc_usable_size)(void *); /* the last three may be missing */
-    void (*free_sized)(void *, size_t);
-    void (*free_aligned_sized)(void *, size_t, size_t);
-    void *(*valloc)(size_t);
-    void *(*pvalloc)(size_t);
-    bool is_resolving; /* dlsym asked for memory: it gets some from here */
-    size_t early_used;
-    _Alignas(EARLY_ALIGN) char early[EARLY_BYTES];
-} behind;
-
-static void *find(const char *name) {
-    return dlsym(RTLD_NEXT, name);
-}
-
-/* ISO C has no cast from what dlsym returns to a function. */
-#define RESOLVE(name)                                                                              \
-    do {                                                                                           \
-        void *address = find(#name);                                                               \
-        memcpy(&behind.name, &address, sizeof address);                                            \
-    } while (0)
-
-/* Some other malloc's would not know the blocks. */
-#define RESOLVE_OWN(name)                                                                          \
-    do {                                                                                           \
-        void *address = find(#name);                                                               \
-        if (is_of_allocator(address)) memcpy(&behind.name, &address, sizeof address);              \
-    } while (0)
-
-static bool is_of_allocator(const void *function) {
-    Dl_info here, there;
-    const void *allocator = find("malloc");
-    return function && allocator && dladdr(function, &here) && dladdr(allocator, &there) &&
-           here.dli_fbase == there.dli_fbase;
-}
-
-/* The loader itself calls malloc before any constructor, and then there is one thread. */
-static void resolve_slow(void) {
-    int kept = errno;
-    behind.is_resolving = true;
-    RESOLVE(free);
-    RESOLVE(calloc);
-    RESOLVE(realloc);
-    RESOLVE(memalign);
-    RESOLVE(aligned_alloc);
-    RESOLVE(posix_memalign);
-    RESOLVE(valloc);
-    RESOLVE(pvalloc);
-    RESOLVE_OWN(malloc_usable_size);
-    RESOLVE_OWN(free_sized);
-    RESOLVE_OWN(free_aligned_sized);
-    RESOLVE(malloc); /* last: it says that all are there */
-    behind.is_resolving = false;
-    errno = kept;
-}
-
-static void *early_alloc(size_t size) {
-    size_t at = behind.early_used;
-    if (size > EARLY_BYTES - at - EARLY_ALIGN) return NULL;
-    behind.early_used = (at + size + EARLY_ALIGN - 1) & ~(size_t)(EARLY_ALIGN - 1);
-    return behind.early + at;
-}
-
-static bool is_early(const void *block) {
-    return (uintptr_t)block - (uintptr_t)behind.early < EARLY_BYTES;
-}
-
-/* True when the call must be served from here. */
-static bool is_early_call(void) {
-    if (UNLIKELY(!behind.malloc)) {
-        if (behind.is_resolving) return true;
-        resolve_slow();
-    }
-    return false;
-}
 
 /* ---- who counts ---- */
 
@@ -229,9 +144,9 @@ static __attribute__((tls_model("initial-exec"))) _Thread_local bool is_asking;
 
 /* At least `size`, whatever an allocator says before it has begun; 0 from one that cannot say. */
 static unsigned long long usable_of(void *block, size_t size) {
-    if (!behind.malloc_usable_size) return 0;
+    if (!ledger_behind.malloc_usable_size) return 0;
     is_asking = true;
-    size_t bytes = behind.malloc_usable_size(block);
+    size_t bytes = ledger_behind.malloc_usable_size(block);
     is_asking = false;
     return bytes > size ? bytes : size;
 }
@@ -288,56 +203,57 @@ static void leave(void *block) {
 /* ---- malloc and its family ---- */
 
 EXPORT void *malloc(size_t size) {
-    if (is_early_call()) return early_alloc(size);
-    return enter(behind.malloc(size), size);
+    if (ledger_is_early_call()) return ledger_early_alloc(size);
+    return enter(ledger_behind.malloc(size), size);
 }
 
 EXPORT void free(void *block) {
-    if (is_early(block) || is_early_call()) return;
+    if (ledger_is_early(block) || ledger_is_early_call()) return;
     leave(block);
-    behind.free(block);
+    ledger_behind.free(block);
 }
 
 /* C23's; where the allocator has none, the program sees these, and they are free. */
 EXPORT void free_sized(void *block, size_t size);
 EXPORT void free_sized(void *block, size_t size) {
-    if (is_early(block) || is_early_call() || !behind.free_sized) {
+    if (ledger_is_early(block) || ledger_is_early_call() || !ledger_behind.free_sized) {
         free(block);
         return;
     }
     leave(block);
-    behind.free_sized(block, size);
+    ledger_behind.free_sized(block, size);
 }
 
 EXPORT void free_aligned_sized(void *block, size_t align, size_t size);
 EXPORT void free_aligned_sized(void *block, size_t align, size_t size) {
-    if (is_early(block) || is_early_call() || !behind.free_aligned_sized) {
+    if (ledger_is_early(block) || ledger_is_early_call() || !ledger_behind.free_aligned_sized) {
         free(block);
         return;
     }
     leave(block);
-    behind.free_aligned_sized(block, align, size);
+    ledger_behind.free_aligned_sized(block, align, size);
 }
 
 EXPORT void *calloc(size_t count, size_t size) {
     size_t bytes = 0;
     bool is_too_large = __builtin_mul_overflow(count, size, &bytes);
-    if (is_early_call()) return is_too_large ? NULL : early_alloc(bytes); /* zero, used once */
-    return enter(behind.calloc(count, size), bytes);
+    if (ledger_is_early_call())
+        return is_too_large ? NULL : ledger_early_alloc(bytes); /* zero, used once */
+    return enter(ledger_behind.calloc(count, size), bytes);
 }
 
 static void *leave_early(void *block, size_t size) {
-    size_t most = (size_t)(behind.early + EARLY_BYTES - (char *)block);
+    size_t most = (size_t)(ledger_behind.early + EARLY_BYTES - (char *)block);
     void *fresh = malloc(size);
     return fresh ? memcpy(fresh, block, size < most ? size : most) : NULL;
 }
 
 EXPORT void *realloc(void *block, size_t size) {
-    if (is_early_call()) return block ? NULL : early_alloc(size);
-    if (UNLIKELY(block && is_early(block))) return leave_early(block, size);
+    if (ledger_is_early_call()) return block ? NULL : ledger_early_alloc(size);
+    if (UNLIKELY(block && ledger_is_early(block))) return leave_early(block, size);
     /* It stays in the sums meanwhile: copying may take long, and the block lives all the time. */
     struct leaving before = take(block);
-    void *fresh = behind.realloc(block, size);
+    void *fresh = ledger_behind.realloc(block, size);
     if (!fresh && size && before.entry) { /* refused: the block has stayed */
         atomic_store(slot_of(own->ledger, block, true), before.entry);
         return NULL;
@@ -357,27 +273,27 @@ EXPORT void *reallocarray(void *block, size_t count, size_t size) {
 
 EXPORT void *memalign(size_t align, size_t size);
 EXPORT void *memalign(size_t align, size_t size) {
-    return is_early_call() ? NULL : enter(behind.memalign(align, size), size);
+    return ledger_is_early_call() ? NULL : enter(ledger_behind.memalign(align, size), size);
 }
 
 EXPORT void *aligned_alloc(size_t align, size_t size) {
-    return is_early_call() ? NULL : enter(behind.aligned_alloc(align, size), size);
+    return ledger_is_early_call() ? NULL : enter(ledger_behind.aligned_alloc(align, size), size);
 }
 
 EXPORT int posix_memalign(void **block, size_t align, size_t size) {
-    if (is_early_call()) return ENOMEM;
-    int error = behind.posix_memalign(block, align, size);
+    if (ledger_is_early_call()) return ENOMEM;
+    int error = ledger_behind.posix_memalign(block, align, size);
     if (!error) enter(*block, size);
     return error;
 }
 
 EXPORT void *valloc(size_t size) {
-    return is_early_call() ? NULL : enter(behind.valloc(size), size);
+    return ledger_is_early_call() ? NULL : enter(ledger_behind.valloc(size), size);
 }
 
 EXPORT void *pvalloc(size_t size);
 EXPORT void *pvalloc(size_t size) {
-    return is_early_call() ? NULL : enter(behind.pvalloc(size), size);
+    return ledger_is_early_call() ? NULL : enter(ledger_behind.pvalloc(size), size);
 }
 
 /*
@@ -391,7 +307,7 @@ typedef size_t align_val;
 
 #define NEXT(function, symbol)                                                                     \
     static void *address;                                                                          \
-    if (!address) address = find(symbol);                                                          \
+    if (!address) address = ledger_find(symbol);                                                   \
     if (address) memcpy(&function, &address, sizeof address)
 
 #define OPERATOR_NEW(name, symbol, parameters, passed, otherwise)                                  \

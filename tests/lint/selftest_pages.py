@@ -9,7 +9,7 @@ import common
 import figures
 import manual
 import pages
-from selftest import Tree
+from selftest_tree import Tree
 
 CONSTANTS = """
 #define HAK_KEEP_BYTES ((size_t)1 << 20) /* kept */

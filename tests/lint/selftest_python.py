@@ -12,7 +12,7 @@ import unittest
 import common
 import python_faults
 import python_types
-from selftest import Tree
+from selftest_tree import Tree
 
 COMPARE = pathlib.Path(__file__).resolve().parents[2] / "compare"
 CLEAN = '"""A module."""\n\n\ndef twice(count: int) -> int:\n    return 2 * count\n'

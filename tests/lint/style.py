@@ -3,8 +3,8 @@
 """style.py ROOT: the rules of the house that no compiler and no formatter knows.
 
 A fixed list at the root; a licence line and a head comment in each C file; no #if in the logic of
-src/ and tiers/; no unfinished-work marks, no names that tell a file's history, no long lines; no
-result folder with what can be rendered again, and a tree of bounded weight.
+src/ and tiers/; no unfinished-work marks, no names that tell a file's history, no long lines and
+files; no result folder with what can be rendered again, and a tree of bounded weight.
 """
 import pathlib
 import re
@@ -15,9 +15,11 @@ ROOT_FILES = {"meson.build", "meson_options.txt", "README.md", "CONTRIBUTING.md"
               "LICENSE", "run", ".clang-format", ".editorconfig", ".gitignore"}  # fmt: skip
 ROOT_FOLDERS = {".ci", "include", "src", "tiers", "harness", "compare", "results", "tests", "docs"}
 MAX_COLUMNS = 100
+MAX_LINES = 400
 MAX_TREE_BYTES = 15_000_000  # what a search of the tree, and each clone, goes through
 
 CODE = re.compile(r"(\.(c|h|cc|cpp|py|sh|S)|(^|/)(meson\.build|meson_options\.txt|run))$")
+SOURCE = re.compile(r"\.(c|h|cc|cpp|py)$")
 MARKS = re.compile(r"\b(" + "|".join(["TO" "DO", "FIX" "ME", "X" "XX"]) + r")\b")
 HISTORY = re.compile(r"\b\w*[A-Za-z0-9]_(old|new[2-9]\d*|v[2-9]\d*|final)\b")
 HISTORY_FILE = re.compile(r"[_-](old|new[2-9]\d*|v[2-9]\d*|final)(?=[./]|$)")
@@ -85,8 +87,11 @@ def check_conditions(name, code):
 
 
 def check_lines(name, text):
-    """Long lines and marks of unfinished work."""
+    """Long files, long lines and marks of unfinished work."""
     findings = []
+    count = text.count("\n")
+    if SOURCE.search(name) and count > MAX_LINES:
+        findings.append(f"{name}:{count}: {count} lines, the limit is {MAX_LINES}")
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > MAX_COLUMNS:
             findings.append(f"{name}:{number}: {len(line)} columns, the limit is {MAX_COLUMNS}")
